@@ -144,5 +144,7 @@ export const DEFAULT_RULES = {
   keep: false,
   liveness: null,
   memoryLimitBytes: null,
+  nice: null,
+  rlimits: null,
   schedule: null,
 } as const satisfies Partial<ServiceRules>

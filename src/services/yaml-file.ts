@@ -3,6 +3,7 @@ import { isMap, type Pair, type YAMLMap } from 'yaml'
 import { programRules } from '../profile/config/program-keys.ts'
 import { isEmpty, nameOf, type Place, readYamlText, type YamlText } from '../profile/config/yaml-document.ts'
 import type { Fault } from '../system/files/trust.ts'
+import { withLimits } from '../system/programs/sh-limits.ts'
 import { nearest } from '../system/text/nearest.ts'
 import {
   DEFAULT_RULES,
@@ -11,6 +12,7 @@ import {
   type ServiceDefinition,
   type ServiceProblem,
   type ServicePrograms,
+  serviceSlot,
 } from './definition.ts'
 import type { CommandFacts, FindUser, FoundServices } from './facts.ts'
 import { SERVICE_KEYS, type ServiceKeyName, type ServiceValues } from './yaml-keys.ts'
@@ -130,10 +132,11 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
   const finish = values.finish === undefined ? undefined : resolved(values.finish, cwd, commands)
   if (finish !== undefined && 'fault' in finish) return { key: 'finish', fault: finish.fault }
   const oneshot = values.oneshot ?? false
+  const limits = programRules(values)
   const programs: ServicePrograms = {
     name,
     oneshot,
-    run: run.argv,
+    run: withLimits(run.argv, limits, serviceSlot(name)),
     ...(finish !== undefined && { finish: finish.argv, finishTimeoutMs: FINISH_TIMEOUT_MS }),
     cwd,
     ...(user !== undefined && { user }),
@@ -162,7 +165,7 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
       finishTimeoutMs: finish === undefined ? null : FINISH_TIMEOUT_MS,
       essential: values.essential ?? DEFAULT_RULES.essential,
       keep: DEFAULT_RULES.keep,
-      ...programRules(values),
+      ...limits,
       schedule: values.schedule ?? DEFAULT_RULES.schedule,
     },
   }

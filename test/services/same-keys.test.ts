@@ -27,6 +27,8 @@ interface Example {
 const examples: Readonly<Record<ProgramKeyName, Example>> = {
   liveness: { good: '{command: [true], every: 1s, silence: 10m}', bad: '{silence: 10m, every: 1s}' },
   memory_limit: { good: '256M', bad: '1T' },
+  nice: { good: '10', bad: '-1' },
+  rlimits: { good: '{nofile: 1024, core: 0, stack: unlimited, cpu: 1h}', bad: '{nofiles: 1024}' },
 }
 
 test.each(Object.entries(examples))('%s has the same rule in both files', (name, { good }) => {

@@ -50,6 +50,8 @@ services:
     finish: [clean, up]
     essential: true
     memory_limit: 256M
+    nice: 5
+    rlimits: {nofile: 512, fsize: 1G}
   nightly: {command: [job], schedule: "0 3 * * *"}
   setup: {command: [job], oneshot: true, depends_on: [redis]}
 `)
@@ -80,10 +82,20 @@ services:
       silenceMs: 600_000,
     },
     memoryLimitBytes: 256 * 2 ** 20,
+    nice: 5,
+    rlimits: { nofile: 512, fsize: 2 ** 30 },
     schedule: null,
   })
   expect(definitions[0]?.programs).toMatchObject({
-    run: ['/usr/bin/redis-server', '--port', '6379'],
+    run: [
+      '/bin/sh',
+      '-c',
+      expect.stringMatching(/^ulimit -n 512 .*\nulimit -f 2097152 .*\nexec nice -n 5 "\$@"$/),
+      'sh',
+      '/usr/bin/redis-server',
+      '--port',
+      '6379',
+    ],
     finish: ['/usr/bin/clean', 'up'],
     cwd: '/srv',
     user: { uid: 100 },
@@ -116,6 +128,8 @@ describe('a fault is named by file, line and key, with the expected value, and t
     finish: '[]',
     essential: '"yes please"',
     memory_limit: '1T',
+    nice: '-1',
+    rlimits: '{nofile: many}',
   }
 
   test('there is a bad value here for every key', () =>

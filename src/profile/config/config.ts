@@ -210,7 +210,12 @@ function assemble(v: ConfigValues): ProfileConfig {
       stopTimeoutMs: v['gateway.stop_timeout'],
       stopSignal: v['gateway.stop_signal'],
       essential: v['gateway.essential'],
-      ...programRules({ liveness: v['gateway.liveness'], memory_limit: v['gateway.memory_limit'] }),
+      ...programRules({
+        liveness: v['gateway.liveness'],
+        memory_limit: v['gateway.memory_limit'],
+        nice: v['gateway.nice'],
+        rlimits: v['gateway.rlimits'],
+      }),
     },
     agent: { command: v['agent.command'], openai: v['agent.openai'] },
     logging: { maxBytes: v['logging.max_bytes'], archives: v['logging.archives'] },

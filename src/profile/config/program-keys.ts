@@ -3,8 +3,8 @@
  * This table is the reason why they mean the same in both.
  */
 
-import { type Liveness, liveness, size } from './health-kinds.ts'
 import type { Kind } from './kinds.ts'
+import { type Liveness, liveness, niceness, type Rlimits, rlimits, size } from './program-kinds.ts'
 
 interface ProgramKey<T> {
   readonly kind: Kind<T>
@@ -19,7 +19,9 @@ export const PROGRAM_KEYS = {
     liveness,
     'health check while it is up, with the defaults `every: 10s`, `timeout: 2s`; it is restarted after `failures: 3` in a row, or when it has printed no line for the time of `silence`',
   ),
-  memory_limit: key(size, 'restart it when it and its children use more memory than this'),
+  memory_limit: key(size(1), 'restart it when it and its children use more memory than this'),
+  nice: key(niceness, 'priority of its processes: 0 is the usual one, 19 the lowest'),
+  rlimits: key(rlimits, 'limits of its process, which its children inherit, as in setrlimit(2)'),
 } satisfies Record<string, ProgramKey<unknown>>
 
 export type ProgramKeyName = keyof typeof PROGRAM_KEYS
@@ -31,9 +33,13 @@ export type ProgramValues = { readonly [K in ProgramKeyName]?: ProgramValue<K> |
 export interface ProgramRules {
   readonly liveness: Liveness | null
   readonly memoryLimitBytes: number | null
+  readonly nice: number | null
+  readonly rlimits: Rlimits | null
 }
 
 export const programRules = (values: ProgramValues): ProgramRules => ({
   liveness: values.liveness ?? null,
   memoryLimitBytes: values.memory_limit ?? null,
+  nice: values.nice ?? null,
+  rlimits: values.rlimits ?? null,
 })

@@ -6,6 +6,9 @@
 import { NOT_RUN_CODES, type NotRun } from '../../slot/ending.ts'
 import { OOM_SCORE } from '../../system/programs/oom.ts'
 import { execWith, exportLines, shellQuote } from '../../system/programs/sh-environment.ts'
+import { limitLines, niceWords, type ProcessLimits } from '../../system/programs/sh-limits.ts'
+
+const NO_LIMITS: ProcessLimits = { nice: null, rlimits: null }
 
 export interface RunScript {
   readonly slot: string
@@ -19,6 +22,8 @@ export interface RunScript {
   readonly hint: string
   /** Why the command cannot be run, known beforehand. */
   readonly problem?: string
+  /** Absent: none. */
+  readonly limits?: ProcessLimits
   /** File that reports to the supervisor, as a {@link NotRun}, that there was no program to run. */
   readonly notRunFile: string
 }
@@ -29,6 +34,7 @@ export interface RunScript {
  */
 export function runScript(script: RunScript): string {
   const { slot, cwd, variables, command, stdinFile, hint, problem, notRunFile } = script
+  const { limits = NO_LIMITS } = script
   const [program = '', ...args] = command
   const texts = [cwd, program, ...args, ...variables.map(({ value }) => value)]
   if (texts.some((text) => text.includes('\0')))
@@ -58,7 +64,8 @@ export function runScript(script: RunScript): string {
           `[ -f ${name} ] && [ -x ${name} ] || ${noProgram('NOT_EXECUTABLE', 'is not executable')}`,
         ]
       : [`command -v ${name} >/dev/null || ${noProgram('NOT_FOUND', 'is not on PATH')}`]),
-    `${execWith(pairs)} ${[program, ...args].map(shellQuote).join(' ')}${stdinFile === undefined ? '' : ` <${shellQuote(stdinFile)}`}`,
+    ...limitLines(limits, slot),
+    `${execWith(pairs)} ${[...niceWords(limits), program, ...args].map(shellQuote).join(' ')}${stdinFile === undefined ? '' : ` <${shellQuote(stdinFile)}`}`,
     '',
   ].join('\n')
 }

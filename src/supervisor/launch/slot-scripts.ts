@@ -92,6 +92,7 @@ export class SlotScripts {
       variables: environment.variables,
       command: this.#command(slot, profile, job, gateway),
       ...(problem !== undefined && { problem }),
+      ...(job === undefined && gateway !== null && { limits: gateway }),
       ...(job?.stdinFile !== undefined && { stdinFile: job.stdinFile }),
       notRunFile: below(paths.scanDir, slot, NOT_RUN_FILE),
       hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${below(dir, 'config.yaml')}`,

@@ -127,6 +127,20 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
     expect((await box.up('lean')).pid).toBe(lean.pid)
   })
 
+  test('a service has the priority and the limits of its settings, as root and as another user', async () => {
+    const limited = {
+      ...sh('nice; grep "open files" /proc/self/limits; exec sleep 1000'),
+      nice: 4,
+      rlimits: { nofile: 99 },
+    }
+    await using box = await yaml({ root: limited, daemon: { ...limited, user: 'daemon' } })
+    for (const name of ['root', 'daemon']) {
+      await box.up(name)
+      await waitFor('its lines', () => box.log(name).includes('files'))
+      expect(box.log(name)).toMatch(/^4\nMax open files +99 +99 +files/)
+    }
+  })
+
   test('a scheduled service runs at its times, never twice at once, and says when next', async () => {
     await using box = await yaml({
       tick: { ...sh('echo tick'), schedule: '* * * * * *' },

@@ -3,8 +3,9 @@ import { existsSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { STAMP_BYTES } from '../../../src/log/stamp.ts'
 import type { SlotStatus } from '../../../src/protocol/control.ts'
-import { type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
+import { logLines, type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -45,6 +46,19 @@ beforeAll(async () => {
         ...soon,
       },
     },
+    {
+      name: 'limited',
+      gateway: {
+        command: sh('nice; cat /proc/self/limits; exec sleep 100000'),
+        nice: 7,
+        rlimits: { nofile: 300, nproc: 20000, core: 0, fsize: '1M', as: '10G', stack: '4M', cpu: '1h' },
+        ...soon,
+      },
+    },
+    {
+      name: 'too-high',
+      gateway: { command: SLEEPS, rlimits: { nofile: 2 ** 31 }, restart_delay: { first: '1h', max: '1h' } },
+    },
     { name: 'lean', gateway: { command: SLEEPS, memory_limit: '200M', ...soon } },
   ]
   hermes = await startHermes({ home, profiles })
@@ -63,6 +77,7 @@ const slot = (name: string, is: (slot: SlotStatus) => boolean): Promise<SlotStat
     },
     { deadlineMs: 60_000 },
   )
+const printed = (name: string): readonly string[] => logLines(hermes.home, name).map((line) => line.slice(STAMP_BYTES))
 const isUp = ({ state }: SlotStatus): boolean => state === 'up'
 const saw = (text: string | RegExp): Promise<unknown> =>
   waitFor(`${text}`, () => (typeof text === 'string' ? hermes.stderr().includes(text) : text.test(hermes.stderr())), {
@@ -89,6 +104,31 @@ test('a gateway whose children hold more memory than it may is restarted; one th
   await slot('fat', ({ restarts }) => restarts > 0)
   await saw(/gateway-fat holds \d+ MiB of memory; memory_limit is 200 MiB; it is restarted/)
   expect(await slot('lean', isUp)).toMatchObject({ pid, restarts: 0 })
+})
+
+test('a gateway has the priority and the limits of its settings; one that cannot be set is named', async () => {
+  await slot('limited', isUp)
+  const lines = await waitFor('its lines', () => {
+    const found = printed('limited')
+    return found.some((line) => line.startsWith('Max realtime timeout')) && found.join('\n').replace(/ +/g, ' ')
+  })
+  expect(lines).toMatch(/^7$/m)
+  for (const line of [
+    'Max open files 300 300 files',
+    'Max processes 20000 20000 processes',
+    'Max core file size 0 0 bytes',
+    'Max file size 1048576 1048576 bytes',
+    'Max address space 10737418240 10737418240 bytes',
+    'Max stack size 4194304 4194304 bytes',
+    'Max cpu time 3600 3600 seconds',
+  ])
+    expect(lines).toContain(line)
+  expect(await slot('too-high', ({ state }) => state === 'backoff')).toMatchObject({
+    lastDeath: { exitCode: 126 },
+  })
+  expect(printed('too-high')).toContain(
+    'hermes: gateway-too-high: rlimits.nofile cannot be set to 2147483648; its hard limit may be lower',
+  )
 })
 
 test('a gateway is ready when its port accepts a connection, and not before its command exits with 0', async () => {

@@ -123,6 +123,8 @@ gateway:
   essential: true
   liveness: {tcp: 80, silence: 2m}
   memory_limit: 1G
+  nice: 19
+  rlimits: {nproc: unlimited}
 `),
     ).toEqual({
       command: ['node', 'server.js', '8080', '1.10'],
@@ -143,6 +145,8 @@ gateway:
         silenceMs: 120_000,
       },
       memoryLimitBytes: 2 ** 30,
+      nice: 19,
+      rlimits: { nproc: null },
     })
   })
 

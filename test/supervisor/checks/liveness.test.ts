@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import type { Liveness } from '../../../src/profile/config/health-kinds.ts'
+import type { Liveness } from '../../../src/profile/config/program-kinds.ts'
 import { newSlot, type Slot } from '../../../src/slot/slot.ts'
 import { HealthChecks } from '../../../src/supervisor/checks/health.ts'
 import { policy } from '../../slot/policies.ts'

@@ -1,4 +1,4 @@
-/** The kinds of value that say when a running program has to be replaced. */
+/** The kinds of value of the keys in program-keys.ts. */
 
 import { isRecord } from '../../system/text/record.ts'
 import {
@@ -12,6 +12,8 @@ import {
   readCheck,
   whole,
 } from './kinds.ts'
+
+// ---- when a running program has to be replaced ----
 
 /** A check that is repeated while the program is up. */
 export interface Probe {
@@ -65,14 +67,60 @@ function readProbe(value: Record<string, unknown>): Probe | undefined {
   return { check, everyMs, timeoutMs, failures }
 }
 
+// ---- what it may use of the machine ----
+
 const SIZE = /^(\d{1,15})([KMG]?)$/
 const SIZES: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
-export const size: Kind<number> = {
+/** @param least bytes */
+export const size = (least: 0 | 1): Kind<number> => ({
   expected: 'bytes, or 512K, 256M, 1G',
   read(value) {
     const [, number, unit = ''] = SIZE.exec(String(value)) ?? []
     const bytes = Number(number) * (SIZES[unit] ?? 0)
-    return bytes >= 1 && bytes <= Number.MAX_SAFE_INTEGER ? bytes : undefined
+    return bytes >= least && bytes <= Number.MAX_SAFE_INTEGER ? bytes : undefined
   },
-  schema: { type: ['string', 'integer'], pattern: SIZE.source, minimum: 1 },
+  schema: { type: ['string', 'integer'], pattern: SIZE.source, minimum: least },
+})
+
+/** The limits of a process (setrlimit(2)) that can be set: counts, bytes, or ms for `cpu`; null: unlimited. */
+export type Rlimits = { readonly [K in keyof typeof RLIMITS]?: number | null }
+
+const UNLIMITED = 'unlimited'
+const orUnlimited = (kind: Kind<number>): Kind<number | null> => ({
+  expected: kind.expected,
+  read: (value) => (value === UNLIMITED ? null : kind.read(value)),
+  schema: { anyOf: [{ const: UNLIMITED }, kind.schema] },
+})
+const count = orUnlimited(whole(0, 2 ** 31))
+const bytes = orUnlimited(size(0))
+
+const RLIMITS = {
+  nofile: count,
+  nproc: count,
+  core: bytes,
+  fsize: bytes,
+  as: bytes,
+  memlock: bytes,
+  stack: bytes,
+  cpu: orUnlimited(duration(1)),
+} satisfies Record<string, Kind<number | null>>
+const isRlimit = (name: string): name is keyof typeof RLIMITS => Object.hasOwn(RLIMITS, name)
+
+export const rlimits: Kind<Rlimits> = {
+  expected:
+    'a map of nofile, nproc (numbers), core, fsize, as, memlock, stack (sizes such as 256M) and cpu (a duration), each possibly unlimited',
+  read(value) {
+    if (!isRecord(value)) return undefined
+    const found: Record<string, number | null> = {}
+    for (const [name, one] of Object.entries(value)) {
+      const limit = isRlimit(name) ? RLIMITS[name].read(one) : undefined
+      if (limit === undefined) return undefined
+      found[name] = limit
+    }
+    return found
+  },
+  schema: mapSchema(Object.fromEntries(Object.entries(RLIMITS).map(([name, { schema }]) => [name, schema]))),
 }
+
+/** Lower priorities only: the runtime user may not raise its own. */
+export const niceness = whole(0, 19)
