@@ -37,6 +37,7 @@ const REAL = [
   'test/log/scene.ts',
   'test/support/cli.ts',
   'test/support/dashboard/identity-provider.ts',
+  'test/support/deploy/kube-tools.ts',
   'test/support/dashboard/openai-upstream.ts',
   'test/support/gateway.ts',
   'test/support/hostile/memory-disk.ts',

@@ -1,4 +1,5 @@
-// npm run release -- VERSION: puts the changelog and package.json at that version, commits and tags. It pushes nothing.
+// npm run release -- VERSION: puts the changelog, package.json, the image and the chart at that version, commits and
+// tags. It pushes nothing.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { releaseChangelog } from './release/changelog.ts'
 import { isNewer, isVersion } from './release/version.ts'
@@ -7,6 +8,11 @@ import { runSync } from './run.ts'
 const USAGE = 'usage: npm run release -- VERSION, such as 1.2.3'
 const CHANGELOG = 'CHANGELOG.md'
 const PACKAGES = ['package.json', 'package-lock.json'] as const
+/** Lines with the version, in the other files that have it. */
+const LINES: Readonly<Record<string, RegExp>> = {
+  Dockerfile: /^(ARG VERSION=).*$/gm,
+  'deploy/helm/Chart.yaml': /^((?:version|appVersion): ).*$/gm,
+}
 
 /** In the repository that we were started in. @throws Error with git's own words */
 function git(...args: readonly string[]): string {
@@ -29,6 +35,8 @@ function release(version: string): void {
   try {
     writeFileSync(CHANGELOG, text)
     for (const file of PACKAGES) writeFileSync(file, withVersion(readFileSync(file, 'utf8'), version))
+    for (const [file, line] of Object.entries(LINES))
+      writeFileSync(file, readFileSync(file, 'utf8').replaceAll(line, `$1${version}`))
     git('commit', '--quiet', '--all', '--message', `release: ${version}`)
   } catch (error) {
     // Nothing of it was committed; the tree was clean before.

@@ -44,8 +44,8 @@ function inSource(file: string, text: string): readonly Finding[] {
 }
 
 const sources = ['src', 'test', 'scripts', 'bin'].flatMap((folder) => below(folder, /\.tsx?$/))
-const scripts = ['Dockerfile', 'compose.yaml', '.ci/run', ...below('docker', /./)].filter((name) =>
-  statSync(join(root, name)).isFile(),
+const scripts = ['Dockerfile', 'compose.yaml', '.ci/run', ...below('docker', /./), ...below('deploy', /./)].filter(
+  (name) => statSync(join(root, name)).isFile(),
 )
 const findings = [
   ...pages.flatMap((file) => inPage(read(file)).map((finding) => ({ file, ...finding }))),

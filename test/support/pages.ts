@@ -48,14 +48,18 @@ export const commandBlocks = (page: Page): readonly Block[] => blocks(page).filt
 /** These want a program of their own: their tests have their names, in test/container. */
 const OTHER_ENGINES = ['docs/podman.md', 'docs/swarm.md']
 
+/** Typed where helm and kubectl are, without a cluster (test/deploy/docs.test.ts). */
+export const runsWithCluster = ({ text }: Block): boolean => /^(helm|kubectl) /m.test(text)
+
 /**
  * Typed on the host by an ordinary user of the group docker (test/container/image/docs.test.ts): the page speaks to an
  * engine, or to a port that a container publishes. Blocks that need no engine are left to {@link runsByHand}.
  */
-export function runsWithDocker(page: Page, { text }: Block): boolean {
+export function runsWithDocker(page: Page, block: Block): boolean {
+  const { text } = block
   const speaksDocker = commandBlocks(page).some((one) => /^docker(-compose)? |localhost:(8642|9119)/m.test(one.text))
   const needsNoEngine = !/docker/.test(text) && /(^|\| )(hermes|npm|\.\/dist\/bin\/hermes) /m.test(text)
-  return speaksDocker && !needsNoEngine && !OTHER_ENGINES.includes(page.path)
+  return speaksDocker && !needsNoEngine && !runsWithCluster(block) && !OTHER_ENGINES.includes(page.path)
 }
 
 /** Typed into a copy of the checkout, beside `npm run dev` (test/process/checkout/contributing.test.ts). */
@@ -64,7 +68,7 @@ export const OF_DEVELOPERS: readonly string[] = ['CONTRIBUTING.md', 'docs/debugg
 /** Typed on a machine without Docker, against a supervisor of its own (test/process/checkout/docs.test.ts). */
 export function runsByHand(page: Page, block: Block): boolean {
   const needsEngine = (one: Block): boolean =>
-    /(^|\s)docker(-compose)? |localhost:|^npm (ci|run|start|test)/m.test(one.text)
+    runsWithCluster(one) || /(^|\s)docker(-compose)? |localhost:|^npm (ci|run|start|test)/m.test(one.text)
   const speaksHermes = commandBlocks(page).some((one) => !needsEngine(one) && /(^|\/)hermes /m.test(one.text))
   return speaksHermes && !needsEngine(block) && ![...OTHER_ENGINES, ...OF_DEVELOPERS].includes(page.path)
 }

@@ -20,7 +20,6 @@ const PACKAGES = {
   faketime: 'faketime',
   python3: 'python3',
   ps: 'procps',
-  kubectl: 'kubernetes-client',
   openssl: 'openssl',
   git: 'git',
   npm: 'npm',

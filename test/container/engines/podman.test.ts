@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
 import { copyCheckout, trustHostCertificates } from '../../support/container/checkout.ts'
 import { Podman, whyNoPodman } from '../../support/container/podman.ts'
+import { CHART, rendered } from '../../support/deploy/helm.ts'
+import { whyNoKubeTools } from '../../support/deploy/kube-tools.ts'
 import { commandBlocks, type Page, pages, root } from '../../support/pages.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -22,6 +24,16 @@ podman() {
   if [ "$1" = build ]; then shift; command podman build --layers=false --network host --build-arg BASE_IMAGE="$BASE_IMAGE" "$@"
   else command podman "$@"; fi
 }`
+
+interface Probe {
+  readonly exec: { readonly command: readonly string[] }
+}
+interface PodTemplate {
+  readonly spec: {
+    readonly containers: readonly [Record<'startupProbe' | 'livenessProbe' | 'readinessProbe', Probe>]
+    readonly volumes: readonly object[]
+  }
+}
 
 describe.skipIf(whyNot !== undefined)('under podman', () => {
   let podman: Podman
@@ -82,6 +94,58 @@ describe.skipIf(whyNot !== undefined)('under podman', () => {
     await podman.ok('kube', 'down', POD_FILE)
     await podman.ok('kube', 'play', '--network', 'none', POD_FILE) // a second time, with the volume that is there
     await podman.ok('kube', 'down', POD_FILE)
+  })
+
+  test("kube play runs the chart's Pod of a node, with its secrets as files, and the commands of its probes succeed", async ({
+    skip,
+  }) => {
+    const why = whyNoKubeTools()
+    if (why !== undefined) skip(why)
+    const set = rendered('--values', join(CHART, 'ci/three-nodes-values.yaml'))
+    const { spec } = (set.find(({ kind }) => kind === 'StatefulSet') as unknown as { spec: { template: PodTemplate } })
+      .spec.template
+    const [container] = spec.containers
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name: 'hermes-0' },
+      spec: {
+        ...spec,
+        containers: [{ ...container, image: 'localhost/hermes:latest', ports: undefined }],
+        volumes: [...spec.volumes, { name: 'data', persistentVolumeClaim: { claimName: 'data-hermes-0' } }],
+      },
+    }
+    const dir = scratchDir('hermes-chart-pod-')
+    const file = join(dir, 'pod.yaml')
+    writeFileSync(file, JSON.stringify(pod))
+    // As podman reads a Secret; of one that it has made from a manifest podman 4.3 mounts the base64.
+    for (const [name, text] of [
+      // A database that does not answer: neither init, the supervisor nor the probes wait for it.
+      ['hermes-database', 'url: postgres://hermes:neutral@127.0.0.1:9/hermes'],
+      ['hermes-node-token', 'token: a-neutral-token-0123'],
+      ['hermes-dashboard', 'password: a long neutral one'],
+    ] as const) {
+      writeFileSync(join(dir, name), `data: {${text}}\n`)
+      await podman.ok('secret', 'create', name, join(dir, name))
+    }
+    await podman.ok('kube', 'play', '--network', 'none', file)
+    const inside = (...argv: string[]) => podman.run('exec', '-i', 'hermes-0-hermes', ...argv)
+    for (const { exec } of [container.startupProbe, container.livenessProbe, container.readinessProbe])
+      await waitFor(
+        `${exec.command.join(' ')} to succeed`,
+        async () => {
+          const ran = await inside(...exec.command)
+          if (ran.code !== 0) throw new Error(JSON.stringify(ran))
+          return true
+        },
+        { deadlineMs: 60_000, more: async () => (await podman.run('logs', 'hermes-0-hermes')).stderr },
+      )
+    await waitFor('the dashboard to be up', async () => (await inside('hermes', 'dashboard', 'status')).code === 0)
+    const { stdout } = await inside('sh', '-c', 'id -u; cat /proc/1/environ | tr "\\0" "\\n"')
+    expect(stdout).toMatch(/^10000\n/)
+    expect(stdout).toContain('HERMES_NODE=hermes-0\n')
+    expect(stdout).not.toMatch(/neutral/)
+    await podman.ok('kube', 'down', file)
   })
 
   test('every command of docs/podman.md works as it is written', { timeout: 600_000 }, async () => {

@@ -1,6 +1,6 @@
 // `npm run release` in a repository of its own.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { root } from '../../support/pages.ts'
@@ -56,6 +56,9 @@ beforeEach(() => {
     'package-lock.json',
     '{\n  "version": "0.1.0",\n  "packages": {\n    "": {\n      "version": "0.1.0"\n    }\n  }\n}\n',
   )
+  write('Dockerfile', 'FROM x\nARG VERSION=0.1.0\n')
+  mkdirSync(join(repository, 'deploy/helm'), { recursive: true })
+  write('deploy/helm/Chart.yaml', 'apiVersion: v2\nversion: 0.1.0\nappVersion: 0.1.0\n')
   git('add', '--all')
   git('commit', '--quiet', '--message', 'first')
   git('tag', 'v0.1.0')
@@ -70,6 +73,8 @@ test.skipIf(why !== undefined)(named('a release dates its entries, sets the vers
   expect(read('CHANGELOG.md')).toMatch(/^## 0\.2\.0 \(\d{4}-\d\d-\d\d\)\n\n### Added\n\n- A door\./m)
   expect(read('package.json')).toContain('"version": "0.2.0"')
   expect(read('package-lock.json').match(/"version": "0\.2\.0"/g)).toHaveLength(2)
+  expect(read('Dockerfile')).toBe('FROM x\nARG VERSION=0.2.0\n')
+  expect(read('deploy/helm/Chart.yaml')).toBe('apiVersion: v2\nversion: 0.2.0\nappVersion: 0.2.0\n')
   expect(git('status', '--porcelain')).toBe('')
   expect(git('log', '-1', '--format=%s')).toBe('release: 0.2.0\n')
   expect(git('rev-parse', 'v0.2.0^{commit}')).toBe(git('rev-parse', 'HEAD'))
