@@ -1,5 +1,5 @@
 // The figures of a storm, for its report. Pure.
-import type { StormFacts } from './checker.ts'
+import type { StormFacts } from './check/checker.ts'
 import type { Happened } from './faults.ts'
 
 export function figures(facts: StormFacts, happened: readonly Happened[]): readonly string[] {

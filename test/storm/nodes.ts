@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { tryRun } from '../../scripts/run.ts'
 import { type Box, freshHome, startContainer } from '../support/container/container.ts'
 import { docker } from '../support/container/engine.ts'
-import { type Life, readAccount } from './account.ts'
+import { type Life, readAccount } from './check/account.ts'
 import { WORKER } from './worker.ts'
 
 export interface Network extends AsyncDisposable {

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { startPostgres } from '../support/kanban/postgres.ts'
 import { freePort } from '../support/port.ts'
-import { check, type Pause, type Violation } from './checker.ts'
+import { check, type Pause, type Violation } from './check/checker.ts'
 import { type Exported, exported, keepEvidence } from './evidence.ts'
 import { Faults, type Happened } from './faults.ts'
 import { Feeder } from './feeder.ts'

@@ -1,7 +1,7 @@
 // A failure of one task in a tick affects that task only: all others continue.
 import { expect, test } from 'vitest'
-import { HermesError } from '../../src/system/errors.ts'
-import { type TestBoard, testBoard } from '../support/kanban/board.ts'
+import { HermesError } from '../../../src/system/errors.ts'
+import { type TestBoard, testBoard } from '../../support/kanban/board.ts'
 
 /** From now on the board does not take such a write; another tool's trigger, say. */
 const refuse = (board: TestBoard, write: string, when: string): void =>

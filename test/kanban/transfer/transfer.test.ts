@@ -1,11 +1,11 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openBoard } from '../../src/kanban/store/board.ts'
-import { boardPlace } from '../../src/kanban/store/places.ts'
-import { exportBoard } from '../../src/kanban/transfer/export.ts'
-import { testBoard } from '../support/kanban/board.ts'
-import { type KanbanCli, kanbanCli } from '../support/kanban/cli.ts'
+import { openBoard } from '../../../src/kanban/store/board.ts'
+import { boardPlace } from '../../../src/kanban/store/places.ts'
+import { exportBoard } from '../../../src/kanban/transfer/export.ts'
+import { testBoard } from '../../support/kanban/board.ts'
+import { type KanbanCli, kanbanCli } from '../../support/kanban/cli.ts'
 
 async function cliWithTasks(): Promise<KanbanCli> {
   const cli = kanbanCli()

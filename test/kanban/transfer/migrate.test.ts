@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type KanbanCli, kanbanCli } from '../support/kanban/cli.ts'
-import { type PostgresServer, startPostgres, whyNoPostgres } from '../support/kanban/postgres.ts'
-import { waitFor } from '../support/wait.ts'
+import { type KanbanCli, kanbanCli } from '../../support/kanban/cli.ts'
+import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
+import { waitFor } from '../../support/wait.ts'
 
 const why = whyNoPostgres()
 const DATABASE = 'HERMES_KANBAN_DATABASE'
@@ -102,7 +102,7 @@ describe.skipIf(why !== undefined)(`hermes kanban migrate (${why ?? 'a server of
   })
 
   test('a migration that is killed goes on when it is run again', { timeout: 60_000 }, async () => {
-    const program = join(import.meta.dirname, '../support/programs/moves-boards.ts')
+    const program = join(import.meta.dirname, '../../support/programs/moves-boards.ts')
     for (const at of ['100', '300', 'done']) {
       using cli = await filled()
       const id = await cli.create('with many words')

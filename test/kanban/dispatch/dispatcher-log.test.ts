@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { DispatcherLog } from '../../src/kanban/dispatch/dispatcher-log.ts'
+import { DispatcherLog } from '../../../src/kanban/dispatch/dispatcher-log.ts'
 
 test('the topic of a line, not its wording, decides when it is logged again', () => {
   const said: string[] = []
