@@ -144,6 +144,7 @@ export const DEFAULT_RULES = {
   keep: false,
   liveness: null,
   memoryLimitBytes: null,
+  maxAgeMs: null,
   nice: null,
   rlimits: null,
   schedule: null,

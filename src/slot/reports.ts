@@ -87,6 +87,22 @@ export function condemned(slot: Slot, { child, why }: Of<'condemned'>, nowMs: nu
   return stop(slot, 'condemned', slot.wanted, true, nowMs, why)
 }
 
+/** Its end is not a death, whatever the exit status: it has done nothing wrong. */
+export function outdated(slot: Slot, { child, why }: Of<'outdated'>, nowMs: number): SlotStep {
+  switch (slot.state) {
+    case 'starting':
+    case 'up':
+      return slot.child?.id === child ? stop(slot, 'asked', slot.wanted, true, nowMs, why) : [slot]
+    case 'backoff':
+      return slot.lastChild === child ? start(slot, slot.wanted, true, nowMs) : [slot]
+    case 'down':
+    case 'stopping':
+    case 'parked':
+    case 'done':
+      return [slot]
+  }
+}
+
 export function due(slot: Slot, nowMs: number): SlotStep {
   const at = dueAt(slot)
   if (at === null || nowMs < at) return [slot]

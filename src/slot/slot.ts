@@ -126,7 +126,7 @@ export type Slot = SlotFacts &
          * be up was found. `start-timeout`, `condemned`: stopped by the supervisor itself, so its end is a death.
          */
         readonly cause: 'asked' | 'halt' | 'start-timeout' | 'condemned' | 'stray' | 'finish'
-        /** Why it was condemned. */
+        /** Why it was condemned, or is replaced. */
         readonly why?: string
         /** Time of KILL to the group; null: sent already, or init sends it. */
         readonly killAtMs: number | null
@@ -148,6 +148,11 @@ export type SlotEvent =
   | { readonly type: 'restart' }
   /** Its process is up but must be replaced: it does not answer, or uses too much memory. */
   | { readonly type: 'condemned'; readonly child: ChildId; readonly why: string }
+  /**
+   * This process works but is to be replaced: it is old, or its files have changed. `child` may also be the last one,
+   * during a backoff.
+   */
+  | { readonly type: 'outdated'; readonly child: ChildId; readonly why: string }
   /** The policy was read again. Deadlines are computed from the new one. */
   | { readonly type: 'configured'; readonly policy: SlotPolicy }
   | { readonly type: 'spawned'; readonly request: number; readonly child: Child }

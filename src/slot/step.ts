@@ -5,7 +5,7 @@
 
 import { halt, restart, want } from './commands.ts'
 import type { SlotStep } from './moves.ts'
-import { condemned, due, exited, gone, ready, spawnFailed, take } from './reports.ts'
+import { condemned, due, exited, gone, outdated, ready, spawnFailed, take } from './reports.ts'
 import type { Slot, SlotEvent } from './slot.ts'
 
 export type { SlotStep }
@@ -24,6 +24,8 @@ export function step(slot: Slot, event: SlotEvent, nowMs: number): SlotStep {
       return restart(slot, nowMs)
     case 'condemned':
       return condemned(slot, event, nowMs)
+    case 'outdated':
+      return outdated(slot, event, nowMs)
     case 'configured':
       return [{ ...slot, policy: event.policy }]
     case 'spawned':

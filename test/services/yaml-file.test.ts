@@ -50,6 +50,7 @@ services:
     finish: [clean, up]
     essential: true
     memory_limit: 256M
+    max_age: 1d
     nice: 5
     rlimits: {nofile: 512, fsize: 1G}
   nightly: {command: [job], schedule: "0 3 * * *"}
@@ -82,6 +83,7 @@ services:
       silenceMs: 600_000,
     },
     memoryLimitBytes: 256 * 2 ** 20,
+    maxAgeMs: 86_400_000,
     nice: 5,
     rlimits: { nofile: 512, fsize: 2 ** 30 },
     schedule: null,
@@ -128,6 +130,7 @@ describe('a fault is named by file, line and key, with the expected value, and t
     finish: '[]',
     essential: '"yes please"',
     memory_limit: '1T',
+    max_age: '0',
     nice: '-1',
     rlimits: '{nofile: many}',
   }

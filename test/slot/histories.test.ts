@@ -48,6 +48,7 @@ const act: fc.Arbitrary<Act> = fc.oneof(
   { weight: 3, arbitrary: fc.constantFrom('up', 'down', 'once').map((wanted) => ({ do: 'want', wanted }) as Act) },
   { weight: 1, arbitrary: fc.constant<Act>({ do: 'restart' }) },
   { weight: 1, arbitrary: fc.constant<Act>({ do: 'condemn' }) },
+  { weight: 1, arbitrary: fc.constant<Act>({ do: 'outdate' }) },
   { weight: 6, arbitrary: fc.constant<Act>({ do: 'init' }) },
   { weight: 6, arbitrary: fc.constant<Act>({ do: 'hear' }) },
   { weight: 4, arbitrary: ending.map((end) => ({ do: 'end', ending: end }) as Act) },

@@ -331,6 +331,39 @@ describe('condemned by liveness or memory_limit', () => {
   })
 })
 
+describe('outdated by max_age or a changed file', () => {
+  const outdated = (id: number): SlotEvent => ({ type: 'outdated', child: id, why: 'is old' })
+
+  test('it gets the stop signal and starts again; its end is not a death, whatever its code and its restart rule', () => {
+    for (const restart of ['always', 'on-failure', 'never'] as const)
+      for (const ending of [code(0), code(78), killed]) {
+        const { slot, effects } = play(isUp({ restart }), outdated(1))
+        expect(effects).toEqual([term(1)])
+        expect(slot).toMatchObject({ state: 'stopping', cause: 'asked', wanted: 'up', why: 'is old' })
+        expect(play(slot, exited(1, ending)).slot).toMatchObject({ state: 'starting', deaths: [], restarts: 1 })
+      }
+  })
+
+  test('while it starts, too; in a backoff it is started at once, and the delays go on from there', () => {
+    const going = play(starting(), outdated(1))
+    expect(going.effects).toEqual([term(1)])
+    const waits = play(starting(), exited(1, code(1))).slot
+    expect(waits).toMatchObject({ state: 'backoff', deathsInRow: 1 })
+    expect(play(waits, outdated(1)).slot).toMatchObject({ state: 'starting', deathsInRow: 1, wanted: 'up' })
+  })
+
+  test('an operator who stops it in the meantime gets it down', () => {
+    const going = play(isUp(), outdated(1)).slot
+    expect(play(going, stop, exited(1, killed)).slot).toMatchObject({ state: 'down', deaths: [] })
+  })
+
+  test('another process than the one that was meant stays, and a slot that is down stays down', () => {
+    expect(play(isUp(), outdated(7)).slot.state).toBe('up')
+    expect(play(down(), outdated(1)).slot.state).toBe('down')
+    expect(play(down(), outdated(0)).slot.state).toBe('down')
+  })
+})
+
 describe('stopping', () => {
   test('the stop signal goes to the process, KILL to its group after stop_timeout', () => {
     const { slot, effects } = play(isUp({ stopSignal: 'INT', stopTimeoutMs: 10_000 }), stop)

@@ -22,6 +22,7 @@ export type Act =
   | { readonly do: 'want'; readonly wanted: Wanted }
   | { readonly do: 'restart' }
   | { readonly do: 'condemn' }
+  | { readonly do: 'outdate' }
   | { readonly do: 'configure'; readonly policy: SlotPolicy }
   /** init takes the oldest request. */
   | { readonly do: 'init' }
@@ -77,6 +78,9 @@ export class World {
         break
       case 'condemn':
         this.happen({ type: 'condemned', child: childOf(this.slot)?.id ?? 0, why: 'does not answer' })
+        break
+      case 'outdate':
+        this.happen({ type: 'outdated', child: childOf(this.slot)?.id ?? this.slot.lastChild, why: 'is old' })
         break
       case 'restart':
         this.happen({ type: 'restart' })

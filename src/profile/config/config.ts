@@ -213,6 +213,7 @@ function assemble(v: ConfigValues): ProfileConfig {
       ...programRules({
         liveness: v['gateway.liveness'],
         memory_limit: v['gateway.memory_limit'],
+        max_age: v['gateway.max_age'],
         nice: v['gateway.nice'],
         rlimits: v['gateway.rlimits'],
       }),

@@ -3,7 +3,7 @@
  * This table is the reason why they mean the same in both.
  */
 
-import type { Kind } from './kinds.ts'
+import { duration, type Kind } from './kinds.ts'
 import { type Liveness, liveness, niceness, type Rlimits, rlimits, size } from './program-kinds.ts'
 
 interface ProgramKey<T> {
@@ -20,6 +20,10 @@ export const PROGRAM_KEYS = {
     'health check while it is up, with the defaults `every: 10s`, `timeout: 2s`; it is restarted after `failures: 3` in a row, or when it has printed no line for the time of `silence`',
   ),
   memory_limit: key(size(1), 'restart it when it and its children use more memory than this'),
+  max_age: key(
+    duration(1),
+    'restart it when it has been up for so long, or up to a tenth earlier, so that not all restart at once; not a death',
+  ),
   nice: key(niceness, 'priority of its processes: 0 is the usual one, 19 the lowest'),
   rlimits: key(rlimits, 'limits of its process, which its children inherit, as in setrlimit(2)'),
 } satisfies Record<string, ProgramKey<unknown>>
@@ -33,6 +37,7 @@ export type ProgramValues = { readonly [K in ProgramKeyName]?: ProgramValue<K> |
 export interface ProgramRules {
   readonly liveness: Liveness | null
   readonly memoryLimitBytes: number | null
+  readonly maxAgeMs: number | null
   readonly nice: number | null
   readonly rlimits: Rlimits | null
 }
@@ -40,6 +45,7 @@ export interface ProgramRules {
 export const programRules = (values: ProgramValues): ProgramRules => ({
   liveness: values.liveness ?? null,
   memoryLimitBytes: values.memory_limit ?? null,
+  maxAgeMs: values.max_age ?? null,
   nice: values.nice ?? null,
   rlimits: values.rlimits ?? null,
 })

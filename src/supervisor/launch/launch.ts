@@ -23,11 +23,16 @@ export interface Launch {
 export interface Health {
   readonly liveness?: Liveness
   readonly memoryLimitBytes?: number
+  readonly maxAgeMs?: number
 }
 
 /** Empty without any rule: such a slot costs nothing. */
-function healthOf({ liveness, memoryLimitBytes }: ProgramRules): Pick<Launch, 'health'> {
-  const health = { ...(liveness && { liveness }), ...(memoryLimitBytes && { memoryLimitBytes }) }
+function healthOf({ liveness, memoryLimitBytes, maxAgeMs }: ProgramRules): Pick<Launch, 'health'> {
+  const health = {
+    ...(liveness && { liveness }),
+    ...(memoryLimitBytes && { memoryLimitBytes }),
+    ...(maxAgeMs && { maxAgeMs }),
+  }
   return Object.keys(health).length === 0 ? {} : { health }
 }
 

@@ -55,7 +55,7 @@ export function transitionText(
       }
       if (after.cause === 'stray')
         return { level: 'warn', text: `${key} (pid ${after.child?.pid}) runs although it is not wanted; it is stopped` }
-      return undefined
+      return after.why === undefined ? undefined : { level: 'info', text: `${key} ${after.why}; it is restarted` }
     case 'down':
       return before.state === 'parked' || before.state === 'backoff'
         ? { level: 'info', text: `${key} is down` }

@@ -46,7 +46,7 @@ export class SlotMonitor {
     this.#health = new HealthChecks({
       clock,
       kernel,
-      condemn: (key, child, why) => dispatch(key, { type: 'condemned', child, why }),
+      dispatch,
     })
   }
 

@@ -74,7 +74,11 @@ const probe = like({
   timeoutMs: isNumber,
   failures: isCount,
 })
-const health = like({ 'liveness?': like({ 'probe?': probe, 'silenceMs?': isNumber }), 'memoryLimitBytes?': isCount })
+const health = like({
+  'liveness?': like({ 'probe?': probe, 'silenceMs?': isNumber }),
+  'memoryLimitBytes?': isCount,
+  'maxAgeMs?': isCount,
+})
 const BACKOFF: Shape = { startAtMs: isNumber, reason: isText, 'unstarted?': isBoolean, 'notRun?': isBoolean }
 const verdict: Check = (value) =>
   like({ to: oneOf('down'), 'reason?': isText })(value) ||

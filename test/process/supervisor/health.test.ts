@@ -59,6 +59,7 @@ beforeAll(async () => {
       name: 'too-high',
       gateway: { command: SLEEPS, rlimits: { nofile: 2 ** 31 }, restart_delay: { first: '1h', max: '1h' } },
     },
+    { name: 'old', gateway: { command: SLEEPS, max_age: '1s', restart: 'never', ...soon } },
     { name: 'lean', gateway: { command: SLEEPS, memory_limit: '200M', ...soon } },
   ]
   hermes = await startHermes({ home, profiles })
@@ -104,6 +105,12 @@ test('a gateway whose children hold more memory than it may is restarted; one th
   await slot('fat', ({ restarts }) => restarts > 0)
   await saw(/gateway-fat holds \d+ MiB of memory; memory_limit is 200 MiB; it is restarted/)
   expect(await slot('lean', isUp)).toMatchObject({ pid, restarts: 0 })
+})
+
+test('a gateway that has reached its max_age is restarted, which is not a death', async () => {
+  expect(await slot('old', ({ restarts }) => restarts > 1)).toMatchObject({ wanted: 'up' })
+  expect((await slot('old', () => true)).lastDeath).toBeUndefined()
+  await saw('gateway-old has reached its max_age of 1 s; it is restarted')
 })
 
 test('a gateway has the priority and the limits of its settings; one that cannot be set is named', async () => {

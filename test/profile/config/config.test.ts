@@ -123,6 +123,7 @@ gateway:
   essential: true
   liveness: {tcp: 80, silence: 2m}
   memory_limit: 1G
+  max_age: 12h
   nice: 19
   rlimits: {nproc: unlimited}
 `),
@@ -145,6 +146,7 @@ gateway:
         silenceMs: 120_000,
       },
       memoryLimitBytes: 2 ** 30,
+      maxAgeMs: 43_200_000,
       nice: 19,
       rlimits: { nproc: null },
     })

@@ -38,6 +38,14 @@ test('a death says how, and when the next start is', () => {
   )
 })
 
+test('a process that is replaced although it works is named with the reason', () => {
+  const ready: SlotEvent = { type: 'ready', child: 1, atMs: 0 }
+  const why = 'has reached its max_age of 24 hours'
+  expect(
+    said({}, up, spawned, ready, { type: 'outdated', child: 1, why }, exited({ signal: 'TERM' })).slice(-2),
+  ).toEqual([`gateway-web ${why}; it is restarted`, 'gateway-web (pid 312) was killed by SIGTERM'])
+})
+
 test('a death with a finish program after it is logged as the death, not as the end of that program', () => {
   const finish = [
     { type: 'spawned', request: 2, child: { id: 2, pid: 400, startTime: 1, spawnedAtMs: 0 } },

@@ -44,6 +44,7 @@ const storedOf = (slot: Slot): StoredSlot => ({
         silenceMs: 4,
       },
       memoryLimitBytes: 5,
+      maxAgeMs: 6,
     },
   },
   job: {

@@ -1,0 +1,116 @@
+import { beforeEach, expect, test } from 'vitest'
+import { newSlot, type Slot } from '../../../src/slot/slot.ts'
+import { HealthChecks } from '../../../src/supervisor/checks/health.ts'
+import type { Health } from '../../../src/supervisor/launch/launch.ts'
+import { policy } from '../../slot/policies.ts'
+import { type FakeClock, fakeClock } from '../../support/supervisor/fake-clock.ts'
+import { waitFor } from '../../support/wait.ts'
+
+const KEY = 'gateway-coder'
+let clock: FakeClock
+let condemned: string[]
+let outdated: number[]
+beforeEach(() => {
+  clock = fakeClock()
+  condemned = []
+  outdated = []
+})
+
+const BOOT_MS = fakeClock().nowMs()
+const up = (id: number): Slot => {
+  const child = { id, pid: process.pid, startTime: 0, spawnedAtMs: 0 }
+  return { ...newSlot(policy(), 0), state: 'up', child, readyAtMs: BOOT_MS }
+}
+
+const checks = (): HealthChecks =>
+  new HealthChecks({
+    clock,
+    dispatch(key, event) {
+      if (event.type === 'condemned') condemned.push(`${key} ${event.child} ${event.why}`)
+      if (event.type === 'outdated') outdated.push(event.child)
+    },
+  })
+function watched(health: Health): HealthChecks {
+  const made = checks()
+  made.follow(KEY, up(7), health)
+  return made
+}
+
+test('a process that prints no line for the time of `silence` is condemned once, however long it lasts', () => {
+  watched({ liveness: { silenceMs: 600_000 } })
+  clock.advance(599_999)
+  expect(condemned).toEqual([])
+  clock.advance(3_600_000)
+  expect(condemned).toEqual([`${KEY} 7 has printed no line for 10 minutes`])
+})
+
+test('each line begins the time again', () => {
+  const health = watched({ liveness: { silenceMs: 60_000 } })
+  for (let minute = 0; minute < 100; minute++) {
+    clock.advance(59_999)
+    health.printed(KEY)
+  }
+  expect(condemned).toEqual([])
+  clock.advance(62_000)
+  expect(condemned).toEqual([`${KEY} 7 has printed no line for 1 minute`])
+})
+
+test('lines that a stall of the supervisor has kept waiting count when they are read afterwards', () => {
+  const health = watched({ liveness: { silenceMs: 60_000 } })
+  clock.oversleep(3_600_000)
+  health.printed(KEY)
+  clock.advance(59_000)
+  expect(condemned).toEqual([])
+})
+
+test('a process that is not up any more, and a slot without rules, is not watched: no alarm is left', () => {
+  const health = watched({
+    liveness: { silenceMs: 60_000, probe: { check: PORT, everyMs: 1, timeoutMs: 1, failures: 1 } },
+    maxAgeMs: 5,
+  })
+  expect(clock.alarms()).toHaveLength(3)
+  health.follow(KEY, newSlot(policy(), 0), { liveness: { silenceMs: 60_000 } })
+  health.follow('gateway-other', up(8), undefined)
+  health.printed(KEY)
+  expect(clock.alarms()).toEqual([])
+})
+
+const PORT = { by: 'command', command: ['false'] } as const
+
+test('silence and a check may stand together: whichever fails first decides', async () => {
+  watched({ liveness: { silenceMs: 60_000, probe: { check: PORT, everyMs: 1000, timeoutMs: 30_000, failures: 1 } } })
+  clock.advance(1000)
+  await waitFor('the answer', () => condemned.length > 0)
+  expect(condemned).toEqual([`${KEY} 7 does not answer: false ends with 1`])
+})
+
+test('a process is outdated once, at its max_age or up to a tenth earlier', () => {
+  watched({ maxAgeMs: 100_000 })
+  clock.advance(89_999)
+  expect(outdated).toEqual([])
+  clock.advance(10_001)
+  expect(outdated).toEqual([7])
+  clock.advance(1_000_000)
+  expect(outdated).toEqual([7])
+})
+
+test('a hundred processes of one boot do not reach their max_age at once', () => {
+  const made = checks()
+  for (let id = 1; id <= 100; id++) made.follow(`gateway-${id}`, up(id), { maxAgeMs: 1_000_000 })
+  clock.advance(899_999)
+  const most = Array.from({ length: 10 }, () => {
+    const before = outdated.length
+    clock.advance(10_000)
+    return outdated.length - before
+  })
+  expect(Math.max(...most)).toBeLessThan(20)
+  clock.advance(1)
+  expect(outdated).toHaveLength(100)
+})
+
+test('the age counts from readiness, also for a supervisor that comes later', () => {
+  clock.advance(60_000)
+  watched({ maxAgeMs: 70_000 })
+  clock.advance(10_000)
+  expect(outdated).toEqual([7])
+})
