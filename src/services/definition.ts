@@ -145,6 +145,7 @@ export const DEFAULT_RULES = {
   liveness: null,
   memoryLimitBytes: null,
   maxAgeMs: null,
+  watch: null,
   nice: null,
   rlimits: null,
   schedule: null,

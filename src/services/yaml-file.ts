@@ -1,4 +1,5 @@
 /** /etc/hermes/services.yaml: the documented way to define services. */
+import { resolve } from 'node:path'
 import { isMap, type Pair, type YAMLMap } from 'yaml'
 import { programRules } from '../profile/config/program-keys.ts'
 import { isEmpty, nameOf, type Place, readYamlText, type YamlText } from '../profile/config/yaml-document.ts'
@@ -132,11 +133,11 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
   const finish = values.finish === undefined ? undefined : resolved(values.finish, cwd, commands)
   if (finish !== undefined && 'fault' in finish) return { key: 'finish', fault: finish.fault }
   const oneshot = values.oneshot ?? false
-  const limits = programRules(values)
+  const shared = programRules({ ...values, watch: values.watch?.map((path) => resolve(cwd, path)) })
   const programs: ServicePrograms = {
     name,
     oneshot,
-    run: withLimits(run.argv, limits, serviceSlot(name)),
+    run: withLimits(run.argv, shared, serviceSlot(name)),
     ...(finish !== undefined && { finish: finish.argv, finishTimeoutMs: FINISH_TIMEOUT_MS }),
     cwd,
     ...(user !== undefined && { user }),
@@ -165,7 +166,7 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
       finishTimeoutMs: finish === undefined ? null : FINISH_TIMEOUT_MS,
       essential: values.essential ?? DEFAULT_RULES.essential,
       keep: DEFAULT_RULES.keep,
-      ...limits,
+      ...shared,
       schedule: values.schedule ?? DEFAULT_RULES.schedule,
     },
   }

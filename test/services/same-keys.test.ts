@@ -28,6 +28,7 @@ const examples: Readonly<Record<ProgramKeyName, Example>> = {
   liveness: { good: '{command: [true], every: 1s, silence: 10m}', bad: '{silence: 10m, every: 1s}' },
   memory_limit: { good: '256M', bad: '1T' },
   max_age: { good: '24h', bad: '0' },
+  watch: { good: '[/etc/agent/prompts, /etc/agent/config.yaml]', bad: '[.]' },
   nice: { good: '10', bad: '-1' },
   rlimits: { good: '{nofile: 1024, core: 0, stack: unlimited, cpu: 1h}', bad: '{nofiles: 1024}' },
 }

@@ -36,6 +36,7 @@ test.each([
   'gateway:\n  restart:\nagent:\n',
   'gateway: {liveness: {http: "http://x/health", silence: 10m}, memory_limit: 256M}\n',
   'gateway: {liveness: {silence: 10m}, memory_limit: 1000}\n',
+  'gateway: {watch: [.env, prompts/, /etc/agent], max_age: 24h}\n',
   'gateway: {nice: 0, rlimits: {nofile: 0, nproc: unlimited, core: 0, cpu: 1m}}\n',
 ])('the schema and the reader of config.yaml take %j', (text) => {
   expect(inConfig(text)).toEqual(both(true))
@@ -61,6 +62,11 @@ test.each([
   'gateway: {liveness: {tcp: 80, silence: 0}}\n',
   'gateway: {memory_limit: 1T}\n',
   'gateway: {nice: 20}\n',
+  'gateway: {watch: []}\n',
+  'gateway: {watch: [./]}\n',
+  'gateway: {watch: [../other]}\n',
+  'gateway: {watch: prompts}\n',
+  'gateway: {max_age: 0}\n',
   'gateway: {rlimits: {nofile: -1}}\n',
   'gateway: {rlimits: {cpu: 0}}\n',
 ])('the schema and the reader of config.yaml refuse %j', (text) => {

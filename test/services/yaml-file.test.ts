@@ -51,6 +51,7 @@ services:
     essential: true
     memory_limit: 256M
     max_age: 1d
+    watch: [conf, /etc/x/]
     nice: 5
     rlimits: {nofile: 512, fsize: 1G}
   nightly: {command: [job], schedule: "0 3 * * *"}
@@ -84,6 +85,7 @@ services:
     },
     memoryLimitBytes: 256 * 2 ** 20,
     maxAgeMs: 86_400_000,
+    watch: ['/srv/conf', '/etc/x'],
     nice: 5,
     rlimits: { nofile: 512, fsize: 2 ** 30 },
     schedule: null,
@@ -131,6 +133,7 @@ describe('a fault is named by file, line and key, with the expected value, and t
     essential: '"yes please"',
     memory_limit: '1T',
     max_age: '0',
+    watch: 'prompts',
     nice: '-1',
     rlimits: '{nofile: many}',
   }

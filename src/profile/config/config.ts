@@ -214,6 +214,7 @@ function assemble(v: ConfigValues): ProfileConfig {
         liveness: v['gateway.liveness'],
         memory_limit: v['gateway.memory_limit'],
         max_age: v['gateway.max_age'],
+        watch: v['gateway.watch'],
         nice: v['gateway.nice'],
         rlimits: v['gateway.rlimits'],
       }),

@@ -4,7 +4,7 @@
  */
 
 import { duration, type Kind } from './kinds.ts'
-import { type Liveness, liveness, niceness, type Rlimits, rlimits, size } from './program-kinds.ts'
+import { type Liveness, liveness, niceness, type Rlimits, rlimits, size, watchedPaths } from './program-kinds.ts'
 
 interface ProgramKey<T> {
   readonly kind: Kind<T>
@@ -24,6 +24,7 @@ export const PROGRAM_KEYS = {
     duration(1),
     'restart it when it has been up for so long, or up to a tenth earlier, so that not all restart at once; not a death',
   ),
+  watch: key(watchedPaths, 'files and directories of its directory; it is restarted when one has changed'),
   nice: key(niceness, 'priority of its processes: 0 is the usual one, 19 the lowest'),
   rlimits: key(rlimits, 'limits of its process, which its children inherit, as in setrlimit(2)'),
 } satisfies Record<string, ProgramKey<unknown>>
@@ -38,6 +39,7 @@ export interface ProgramRules {
   readonly liveness: Liveness | null
   readonly memoryLimitBytes: number | null
   readonly maxAgeMs: number | null
+  readonly watch: readonly string[] | null
   readonly nice: number | null
   readonly rlimits: Rlimits | null
 }
@@ -46,6 +48,7 @@ export const programRules = (values: ProgramValues): ProgramRules => ({
   liveness: values.liveness ?? null,
   memoryLimitBytes: values.memory_limit ?? null,
   maxAgeMs: values.max_age ?? null,
+  watch: values.watch ?? null,
   nice: values.nice ?? null,
   rlimits: values.rlimits ?? null,
 })

@@ -1,5 +1,6 @@
 /** The kinds of value of the keys in program-keys.ts. */
 
+import { normalize } from 'node:path'
 import { isRecord } from '../../system/text/record.ts'
 import {
   CHECK_SCHEMAS,
@@ -65,6 +66,19 @@ function readProbe(value: Record<string, unknown>): Probe | undefined {
   if (check === undefined || everyMs === undefined || timeoutMs === undefined || failures === undefined)
     return undefined
   return { check, everyMs, timeoutMs, failures }
+}
+
+/** Not the directory itself, in which Hermes writes, nor one outside it by way of `..`. */
+const NOT_BELOW = /^(\.{0,2}\/*|\.\.\/.*)$/
+export const watchedPaths: Kind<readonly string[]> = {
+  expected: 'a list of files and directories such as [config.yaml, prompts]',
+  read(value) {
+    if (!Array.isArray(value) || value.length === 0) return undefined
+    const isPath = (one: unknown): one is string =>
+      typeof one === 'string' && one !== '' && !one.includes('\0') && !NOT_BELOW.test(normalize(one))
+    return value.every(isPath) ? value.map((one) => normalize(one)) : undefined
+  },
+  schema: { type: 'array', minItems: 1, items: { type: 'string', not: { pattern: NOT_BELOW.source } } },
 }
 
 // ---- what it may use of the machine ----

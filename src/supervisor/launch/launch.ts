@@ -24,14 +24,17 @@ export interface Health {
   readonly liveness?: Liveness
   readonly memoryLimitBytes?: number
   readonly maxAgeMs?: number
+  /** Absolute paths. */
+  readonly watch?: readonly string[]
 }
 
 /** Empty without any rule: such a slot costs nothing. */
-function healthOf({ liveness, memoryLimitBytes, maxAgeMs }: ProgramRules): Pick<Launch, 'health'> {
+function healthOf({ liveness, memoryLimitBytes, maxAgeMs, watch }: ProgramRules): Pick<Launch, 'health'> {
   const health = {
     ...(liveness && { liveness }),
     ...(memoryLimitBytes && { memoryLimitBytes }),
     ...(maxAgeMs && { maxAgeMs }),
+    ...(watch?.length && { watch }),
   }
   return Object.keys(health).length === 0 ? {} : { health }
 }

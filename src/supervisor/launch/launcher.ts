@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { basename, dirname } from 'node:path'
+import { basename, dirname, resolve } from 'node:path'
 import type { LogPlace } from '../../log/io/log-file.ts'
 import { defaultConfig } from '../../profile/config/config.ts'
 import type { JobSpec } from '../../protocol/control.ts'
@@ -46,10 +46,14 @@ export class Launcher {
     if (service !== undefined) return serviceLaunch(service)
     const profile = profileOfSlot(slot)
     const { gateway } = profile === undefined ? this.#blank : this.#configs.of(profile)
-    return gatewayLaunch(gateway, {
-      announces: profile === undefined ? isHelper(slot) : gateway.command === null,
-      hasFinish: this.#hasFinish(slot),
-    })
+    const watch = profile === undefined ? null : this.#watched(profile, gateway.watch)
+    return gatewayLaunch(
+      { ...gateway, watch },
+      {
+        announces: profile === undefined ? isHelper(slot) : gateway.command === null,
+        hasFinish: this.#hasFinish(slot),
+      },
+    )
   }
 
   /** init itself has this program of the slot; no script of ours is run. */
@@ -105,6 +109,17 @@ export class Launcher {
   #serviceOf(slot: string): ServiceRules | undefined {
     const name = serviceOfSlot(slot)
     return name === undefined ? undefined : this.#options.service(name)
+  }
+
+  #watched(profile: string, paths: readonly string[] | null): readonly string[] | null {
+    const dir = profileDir(this.#options.home, profile)
+    const holdsProfile = (path: string): boolean => path === dir || dir.startsWith(`${path}/`)
+    const found = paths?.map((path) => resolve(dir, path)) ?? null
+    for (const path of found?.filter(holdsProfile) ?? [])
+      this.#options.warn(
+        `${below(dir, 'config.yaml')}: gateway.watch: ${path} is not watched, because Hermes writes its own files there; name files or directories below it`,
+      )
+    return found?.filter((path) => !holdsProfile(path)) ?? null
   }
 
   #hasFinish(slot: string): boolean {

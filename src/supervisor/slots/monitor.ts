@@ -1,6 +1,7 @@
 import { dueAt, type Slot, type SlotEvent } from '../../slot/slot.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
+import { FileWatches } from '../checks/file-watch.ts'
 import { HealthChecks } from '../checks/health.ts'
 import { type Watcher, watchReadiness } from '../checks/readiness.ts'
 import type { Launch } from '../launch/launch.ts'
@@ -39,10 +40,12 @@ export class SlotMonitor {
   readonly #early = new Map<string, Buffer[]>()
 
   readonly #health: HealthChecks
+  readonly #files: FileWatches
 
   constructor(options: SlotMonitorOptions) {
     this.#options = options
-    const { clock, kernel, dispatch } = options
+    const { clock, kernel, warn, dispatch } = options
+    this.#files = new FileWatches({ clock, warn, dispatch })
     this.#health = new HealthChecks({
       clock,
       kernel,
@@ -54,7 +57,9 @@ export class SlotMonitor {
   follow(watched: MonitoredSlot): void {
     this.#setAlarm(watched)
     this.#watchReadiness(watched)
-    this.#health.follow(watched.key, watched.slot, watched.launch.health)
+    const { key, slot, launch } = watched
+    this.#health.follow(key, slot, launch.health)
+    this.#files.follow(key, slot, launch.health?.watch)
   }
 
   /** Whole lines of the slot's process. */
@@ -77,6 +82,7 @@ export class SlotMonitor {
     this.#watchers.delete(key)
     this.#early.delete(key)
     this.#health.forget(key)
+    this.#files.forget(key)
   }
 
   #setAlarm({ key, slot }: MonitoredSlot): void {

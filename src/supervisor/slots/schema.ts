@@ -78,6 +78,7 @@ const health = like({
   'liveness?': like({ 'probe?': probe, 'silenceMs?': isNumber }),
   'memoryLimitBytes?': isCount,
   'maxAgeMs?': isCount,
+  'watch?': listOf(isText),
 })
 const BACKOFF: Shape = { startAtMs: isNumber, reason: isText, 'unstarted?': isBoolean, 'notRun?': isBoolean }
 const verdict: Check = (value) =>

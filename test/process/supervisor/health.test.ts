@@ -1,5 +1,5 @@
 // The checks of a gateway that is up, on real processes. One Hermes for all of them.
-import { existsSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -60,6 +60,19 @@ beforeAll(async () => {
       gateway: { command: SLEEPS, rlimits: { nofile: 2 ** 31 }, restart_delay: { first: '1h', max: '1h' } },
     },
     { name: 'old', gateway: { command: SLEEPS, max_age: '1s', restart: 'never', ...soon } },
+    {
+      name: 'watches',
+      // The first look is made at its start: long before it counts as ready.
+      gateway: { command: SLEEPS, watch: ['prompts', 'config.yaml', '.env'], ready_after: '1s' },
+    },
+    {
+      name: 'fails-until',
+      gateway: {
+        command: sh('[ -e works ] && exec sleep 100000; exit 1'),
+        watch: ['works'],
+        restart_delay: { first: '1h', max: '1h' },
+      },
+    },
     { name: 'lean', gateway: { command: SLEEPS, memory_limit: '200M', ...soon } },
   ]
   hermes = await startHermes({ home, profiles })
@@ -111,6 +124,36 @@ test('a gateway that has reached its max_age is restarted, which is not a death'
   expect(await slot('old', ({ restarts }) => restarts > 1)).toMatchObject({ wanted: 'up' })
   expect((await slot('old', () => true)).lastDeath).toBeUndefined()
   await saw('gateway-old has reached its max_age of 1 s; it is restarted')
+})
+
+test('a gateway is restarted when a file it watches has changed, also by a rename, and by nothing else', async () => {
+  const dir = join(home, 'profiles', 'watches')
+  let { pid } = await slot('watches', isUp)
+  const change = async (act: () => void, path: string): Promise<void> => {
+    act()
+    pid = (await slot('watches', (one) => isUp(one) && one.pid !== pid)).pid
+    await saw(`gateway-watches has to read ${join(dir, path)} again, which has changed; it is restarted`)
+  }
+  mkdirSync(join(dir, 'prompts', 'deep'), { recursive: true })
+  await slot('watches', (one) => isUp(one) && one.pid !== pid).then((one) => {
+    pid = one.pid
+  })
+  await change(() => writeFileSync(join(dir, 'prompts', 'deep', 'a.txt'), 'one'), 'prompts/deep/a.txt')
+  writeFileSync(join(dir, 'prompts', '.a.swp'), 'of an editor')
+  writeFileSync(join(dir, 'elsewhere'), 'x')
+  await change(() => {
+    writeFileSync(join(dir, 'new'), 'two')
+    renameSync(join(dir, 'new'), join(dir, 'prompts', 'deep', 'a.txt'))
+  }, 'prompts/deep/a.txt')
+  await change(() => writeFileSync(join(dir, '.env'), 'A=b\n', { mode: 0o600 }), '.env')
+  const { restarts, lastDeath } = await slot('watches', isUp)
+  expect([restarts, lastDeath]).toEqual([4, undefined])
+})
+
+test('a gateway that waits for its next attempt is started at once when a file it watches has changed', async () => {
+  await slot('fails-until', ({ state }) => state === 'backoff')
+  writeFileSync(join(home, 'profiles', 'fails-until', 'works'), '')
+  await slot('fails-until', isUp)
 })
 
 test('a gateway has the priority and the limits of its settings; one that cannot be set is named', async () => {

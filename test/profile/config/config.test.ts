@@ -124,6 +124,7 @@ gateway:
   liveness: {tcp: 80, silence: 2m}
   memory_limit: 1G
   max_age: 12h
+  watch: [./prompts, config.yaml]
   nice: 19
   rlimits: {nproc: unlimited}
 `),
@@ -147,6 +148,7 @@ gateway:
       },
       memoryLimitBytes: 2 ** 30,
       maxAgeMs: 43_200_000,
+      watch: ['prompts', 'config.yaml'],
       nice: 19,
       rlimits: { nproc: null },
     })

@@ -45,6 +45,7 @@ const storedOf = (slot: Slot): StoredSlot => ({
       },
       memoryLimitBytes: 5,
       maxAgeMs: 6,
+      watch: ['/x'],
     },
   },
   job: {
