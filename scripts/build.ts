@@ -70,6 +70,10 @@ const { metafile } = await build({
         b.onResolve({ filter: /\/postgres\/database-boards\.ts$/ }, ({ kind }) =>
           kind === 'dynamic-import' ? { path: './postgres.cjs', external: true } : undefined,
         )
+        // Likewise the reader of JSON Schemas: by a command that has one.
+        b.onResolve({ filter: /\/handover\/result-schema\.ts$/ }, ({ kind }) =>
+          kind === 'dynamic-import' ? { path: './schema.cjs', external: true } : undefined,
+        )
         // pino starts threads for transports; our programs have none.
         b.onResolve({ filter: /^thread-stream$/ }, () => ({ path: 'thread-stream', namespace: 'unused' }))
         b.onLoad({ filter: /./, namespace: 'unused' }, ({ path }) => ({

@@ -8,6 +8,16 @@ export const time = instantText
 const known = <T extends Record<string, unknown>>(facts: T): Partial<T> =>
   Object.fromEntries(Object.entries(facts).filter(([, value]) => value !== undefined && value !== null)) as Partial<T>
 
+/** A value that was stored as JSON; a text that another tool has written stays a text. */
+export function parsed(json: string | null): unknown {
+  if (json === null) return undefined
+  try {
+    return JSON.parse(json) as unknown
+  } catch {
+    return json
+  }
+}
+
 export const taskJson = (task: Task): Record<string, unknown> => ({
   id: task.id,
   title: task.title,
@@ -34,6 +44,8 @@ export const taskJson = (task: Task): Record<string, unknown> => ({
     once: task.once || undefined,
     paused_until: time(task.pausedUntilMs),
     result: task.result,
+    result_json: parsed(task.resultJson),
+    result_schema: parsed(task.resultSchema),
     idempotency_key: task.idempotencyKey,
     current_run: task.currentRun,
   }),

@@ -40,6 +40,8 @@ export interface RunningTask {
   readonly heartbeatAtMs: number | null
   readonly maxRuntimeMs: number | null
   readonly claimed: boolean
+  /** Its result has to fit a schema, and it has none yet. */
+  readonly lacksResult: boolean
   readonly claimExpiresAtMs: number | null
   readonly workerPid: number | null
   readonly run: { readonly id: number; readonly host: string; readonly instance: string } | null
@@ -82,7 +84,7 @@ export function judgeRunning(task: RunningTask, rules: Rules, now: Now): RunVerd
   // Set running by hand, or by another tool: it counts as running, and we leave it alone.
   if (run === null && !task.claimed && task.workerPid === null) return { do: 'keep' }
   // A result that was kept is taken first, however late: the work must not be done twice.
-  if (seen.state === 'ended') return { do: 'end', end: endOf(seen) }
+  if (seen.state === 'ended') return { do: 'end', end: endOf(seen, task.lacksResult) }
   const otherLife = run !== null && now.instance !== null && run.host === now.host && run.instance !== now.instance
   if (otherLife && seen.state !== 'alive') return reclaim('the container it ran in has ended')
   const expired = task.claimExpiresAtMs !== null && task.claimExpiresAtMs <= now.wallMs && !now.afterJump
@@ -118,7 +120,7 @@ const fail = (outcome: Outcome, error: string, stop: boolean): RunVerdict => ({
   end: { outcome, failure: true, stop, error },
 })
 
-function endOf(seen: Extract<ObservedWorker, { state: 'ended' }>): RunEnd {
+function endOf(seen: Extract<ObservedWorker, { state: 'ended' }>, lacksResult: boolean): RunEnd {
   const how = {
     ...(seen.exitCode === null ? {} : { exitCode: seen.exitCode }),
     ...(seen.signal === null ? {} : { signal: seen.signal }),
@@ -126,6 +128,10 @@ function endOf(seen: Extract<ObservedWorker, { state: 'ended' }>): RunEnd {
   const summary = seen.output === '' ? {} : { summary: seen.output }
   // Regardless of its exit code: many programs exit with 0 when they are stopped in the middle of their work.
   if (seen.asked) return { outcome: 'reclaimed', failure: false, stop: false, ...how, error: 'its worker was stopped' }
+  if (seen.exitCode === 0 && lacksResult) {
+    const error = 'exit code 0, but without the result that its schema asks for (complete --result-json)'
+    return { outcome: 'crashed', failure: true, stop: false, ...how, ...summary, error }
+  }
   if (seen.exitCode === 0) return { outcome: 'completed', failure: false, stop: false, ...how, ...summary }
   const last = seen.output.split('\n').at(-1) ?? ''
   const what =

@@ -70,6 +70,10 @@ export interface Task {
   /** Started at most once: after that, only a person makes it ready again. */
   readonly once: boolean
   readonly result: string | null
+  /** JSON Schema that the result must fit, as JSON; null: the result is any text. */
+  readonly resultSchema: string | null
+  /** The result as JSON. */
+  readonly resultJson: string | null
   readonly idempotencyKey: string | null
   readonly currentRun: number | null
   /** Quota and authentication errors in a row, and until when nothing is tried after the last one. */

@@ -16,7 +16,14 @@ async function firstBoard() {
   const made = await openBoard(place, { mode: 'create', warn })
   const { task } = await made.create({ title: 'kept' }, actor)
   await made.close()
-  sql(place, 'ALTER TABLE tasks DROP COLUMN once', 'ALTER TABLE tasks DROP COLUMN needs', 'DROP TABLE additions')
+  sql(
+    place,
+    'ALTER TABLE tasks DROP COLUMN once',
+    'ALTER TABLE tasks DROP COLUMN needs',
+    'ALTER TABLE tasks DROP COLUMN result_schema',
+    'ALTER TABLE tasks DROP COLUMN result_json',
+    'DROP TABLE additions',
+  )
   return { place, id: task.id, [Symbol.dispose]: () => rmSync(home, { recursive: true, force: true }) }
 }
 
@@ -40,7 +47,7 @@ test('a board of the first version is read as it is, and nothing is written', as
     for await (const piece of exportBoard(snapshot, 'default')) text += piece.text
   })
   expect(text).toContain('"kept"')
-  expect(text).not.toContain('once')
+  expect(text).not.toMatch(/once|result_/)
   await board.close()
   const tables = openTables(first.place, { mode: 'read', warn })
   expect(tables.get("SELECT 1 FROM sqlite_schema WHERE name = 'additions'")).toBeUndefined()
@@ -56,6 +63,8 @@ test('the first writer adds what is missing and counts it; the generation, which
   expect(tables.all('SELECT * FROM additions')).toEqual([
     { number: 1, name: 'tasks.once' },
     { number: 2, name: 'tasks.needs' },
+    { number: 3, name: 'tasks.result_schema' },
+    { number: 4, name: 'tasks.result_json' },
   ])
   expect(tables.get('PRAGMA user_version')).toEqual({ user_version: 1 })
   expect(tables.get('SELECT title, once FROM tasks ORDER BY seq')).toEqual({ title: 'kept', once: null })
@@ -68,7 +77,7 @@ test('a column that a later version has added is accepted if it cannot execute, 
     first.place,
     'ALTER TABLE tasks ADD COLUMN later INTEGER NOT NULL DEFAULT 0',
     "ALTER TABLE runs ADD COLUMN more TEXT DEFAULT 'x'",
-    "INSERT INTO additions VALUES (3, 'tasks.later')",
+    "INSERT INTO additions VALUES (99, 'tasks.later')",
   )
   const board = await openBoard(first.place, { mode: 'write', warn })
   expect((await board.create({ title: 'x' }, actor)).task.title).toBe('x')

@@ -33,6 +33,8 @@ export const Task = z.strictObject({
   once: optional(z.boolean()),
   paused_until: optional(time()),
   result: optional(z.string()),
+  result_json: optional(AnyJson),
+  result_schema: optional(AnyJson),
   idempotency_key: optional(z.string()),
   current_run: optional(z.int()),
 })

@@ -1,12 +1,12 @@
 /** The hand-over as the JSON of the file in HERMES_KANBAN_CONTEXT. */
-import { commentJson, runJson, time } from '../json.ts'
+import { commentJson, parsed, runJson, time } from '../json.ts'
 import type { Task } from '../task.ts'
 import type { ChangeRequest, HandoverFacts, ParentResult, Part } from './facts.ts'
 
 export interface ContextFacts extends HandoverFacts {
   readonly board: string
   readonly runId: number
-  readonly task: Pick<Task, 'id' | 'title' | 'body' | 'assignee' | 'priority'>
+  readonly task: Pick<Task, 'id' | 'title' | 'body' | 'assignee' | 'priority' | 'resultSchema'>
   /** As the worker gets it. */
   readonly prompt: string
 }
@@ -23,7 +23,7 @@ export function contextJson(facts: ContextFacts): Readonly<Record<string, unknow
     version: VERSION,
     board,
     run_id: runId,
-    task: { id: task.id, title: task.title, body: task.body, assignee: task.assignee, priority: task.priority },
+    task: taskJson(task),
     parents: parents.entries.map(parentJson),
     attempts: attempts.entries.map(runJson),
     comments: comments.entries.map(commentJson),
@@ -33,12 +33,29 @@ export function contextJson(facts: ContextFacts): Readonly<Record<string, unknow
   }
 }
 
-const parentJson = ({ id, title, status, result, completedAtMs }: ParentResult): Record<string, unknown> => ({
+const taskJson = ({ id, title, body, assignee, priority, resultSchema }: ContextFacts['task']) => ({
+  id,
+  title,
+  body,
+  assignee,
+  priority,
+  ...(resultSchema !== null && { result_schema: parsed(resultSchema) }),
+})
+
+const parentJson = ({
+  id,
+  title,
+  status,
+  result,
+  resultJson,
+  completedAtMs,
+}: ParentResult): Record<string, unknown> => ({
   id,
   title,
   status,
   ...(completedAtMs !== null && { completed_at: time(completedAtMs) }),
   ...(result !== null && { result }),
+  ...(resultJson !== null && { result_json: parsed(resultJson) }),
 })
 
 const requestJson = ({ by, text, atMs }: ChangeRequest): Record<string, unknown> => ({ by, at: time(atMs), text })

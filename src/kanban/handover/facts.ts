@@ -14,6 +14,7 @@ export interface ParentResult {
   readonly title: string
   readonly status: Status
   readonly result: string | null
+  readonly resultJson: string | null
   readonly completedAtMs: number | null
 }
 

@@ -8,6 +8,15 @@ export interface PromptTask {
   readonly id: string
   readonly title: string
   readonly body: string
+  /** JSON Schema of the result, as JSON; null: the result is any text. */
+  readonly resultSchema: string | null
+}
+
+export interface PromptRules {
+  /** A quarter of it is left for what is handed over. */
+  readonly maxBytes: number
+  /** How the worker gives a result that has to fit a schema: `answer`: by its answer, and nothing else. */
+  readonly resultBy: 'command' | 'answer'
 }
 
 /** The hand-over gets at least this part of the prompt, however long title and body are. */
@@ -22,12 +31,9 @@ const HISTORY = '# What happened to this task so far'
 export const taskText = (task: Pick<PromptTask, 'title' | 'body'>): string =>
   task.body.trim() === '' ? task.title : `${task.title}\n\n${task.body}`
 
-/**
- * Renders the prompt. Title and body are never cut.
- * @param maxBytes of the prompt; a quarter of it is left for what is handed over
- */
-export function promptOf(task: PromptTask, facts: HandoverFacts, maxBytes: number): string {
-  const head = taskText(task)
+/** Renders the prompt. Title, body and schema are never cut. */
+export function promptOf(task: PromptTask, facts: HandoverFacts, { maxBytes, resultBy }: PromptRules): string {
+  const head = task.resultSchema === null ? taskText(task) : withSchema(task, task.resultSchema, resultBy)
   const results = facts.parents.entries.map(resultEntry)
   const history = historyOf(facts)
   const unread = omittedOf(facts)
@@ -45,6 +51,14 @@ export function promptOf(task: PromptTask, facts: HandoverFacts, maxBytes: numbe
     kept.filter(({ isResult }) => !isResult),
     cutSentence(task, unread + dropped, shortened),
   )
+}
+
+function withSchema(task: PromptTask, schema: string, resultBy: PromptRules['resultBy']): string {
+  const how =
+    resultBy === 'answer'
+      ? 'Answer with a JSON value that fits this JSON Schema, and with nothing else:'
+      : `Complete the task with "hermes kanban complete ${task.id} --result-json FILE". FILE has a JSON value that fits this JSON Schema:`
+  return `${taskText(task).trimEnd()}\n\n# The result\n\n${how}\n\n${schema}`
 }
 
 function render(head: string, results: readonly Entry[], history: readonly Entry[], note: string | undefined): string {
@@ -66,10 +80,17 @@ const cutSentence = ({ id }: PromptTask, dropped: number, shortened: number): st
   return `(This was cut to fit kanban.context_max_bytes: ${what.join(', ')}. The file in HERMES_KANBAN_CONTEXT and "hermes kanban show ${id}" have more.)`
 }
 
-const resultEntry = ({ id, title, status, result, completedAtMs }: ParentResult): Entry => ({
-  atMs: completedAtMs,
-  heading: `## ${id}: ${title}${status === 'done' ? '' : ` (${status})`}`,
-  text: result === null || result.trim() === '' ? 'It has no result.' : result.trimEnd(),
+const resultText = ({ result, resultJson }: ParentResult): string => {
+  const texts = [result, resultJson === result ? null : resultJson].filter(
+    (text) => text !== null && text.trim() !== '',
+  )
+  return texts.length === 0 ? 'It has no result.' : texts.map((text) => text?.trimEnd()).join('\n\n')
+}
+
+const resultEntry = (parent: ParentResult): Entry => ({
+  atMs: parent.completedAtMs,
+  heading: `## ${parent.id}: ${parent.title}${parent.status === 'done' ? '' : ` (${parent.status})`}`,
+  text: resultText(parent),
 })
 
 /** Attempts, comments and requests, by time. */

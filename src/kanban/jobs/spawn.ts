@@ -56,7 +56,9 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
   const { home, place, task, profile, runId, slot, agent, environment, builtIn, handover } = facts
   const workspace = workspaceOf(home, profile, task)
   makeWorkspace(workspace, task.workspace_kind === 'scratch')
-  const prompt = promptOf(task, handover, facts.contextMaxBytes)
+  const resultBy = agent.command === null ? 'answer' : 'command'
+  const known = toTask(task)
+  const prompt = promptOf(known, handover, { maxBytes: facts.contextMaxBytes, resultBy })
   const context = contextFile(home, slot)
   const inFile = promptFile(home, task.id)
   const { id, title } = task
@@ -74,7 +76,7 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
       writeFileSync(stdinFile, worker.stdin ?? '', { mode: 0o600 })
     }
     for (const file of [logFile, result, context]) makeDirectory(dirname(file), 0o700)
-    const handed = contextJson({ ...handover, board: place.slug, runId, task: toTask(task), prompt })
+    const handed = contextJson({ ...handover, board: place.slug, runId, task: known, prompt })
     writeFileSync(context, `${JSON.stringify(handed)}\n`, { mode: 0o600 })
   } catch (error) {
     throw new SpawnError((error as Error).message, { cause: error })

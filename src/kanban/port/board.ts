@@ -46,6 +46,8 @@ export interface ChangeOptions {
   readonly scheduledAtMs?: number
   readonly reason?: string
   readonly result?: string
+  /** The result as JSON; the caller has checked that it fits the schema of the task. */
+  readonly resultJson?: string
   /** With review, a worker's result waits until a person has approved it. */
   readonly requireReview?: boolean
 }

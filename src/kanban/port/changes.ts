@@ -26,6 +26,8 @@ export interface PlannedChange {
   /** How the current run ends; null: there is none, or it goes on. */
   readonly ends: { readonly outcome: Outcome; readonly summary: string | null; readonly error: string | null } | null
   readonly event: { readonly kind: string; readonly payload: Readonly<Record<string, unknown>> }
+  /** The new result as JSON; undefined: it stays as it is. */
+  readonly resultJson: string | null | undefined
 }
 
 /**
@@ -44,14 +46,25 @@ export function planChange(operation: Operation, task: Task, options: ChangeOpti
   const status = wanted === 'done' && byWorker && options.requireReview === true ? 'review' : wanted
   if (operation === 'heartbeat') {
     const payload = options.reason === undefined ? {} : { note: options.reason }
-    return { status, byWorker, ends: null, event: { kind: 'heartbeat', payload } }
+    return { status, byWorker, ends: null, event: { kind: 'heartbeat', payload }, resultJson: undefined }
   }
+  if (operation === 'complete') requireResult(task, options)
+  // The next attempt has to give a result of its own.
+  const isAgain = task.status === 'review' && (status === 'ready' || status === 'todo')
   return {
     status,
     byWorker,
+    resultJson: isAgain ? null : options.resultJson,
     ends: task.status === 'running' ? endOf(operation, options, actor) : null,
     event: { kind: eventKind(operation, status), payload: payloadOf(operation, task, status, options, actor) },
   }
+}
+
+function requireResult({ id, resultSchema, resultJson }: Task, options: ChangeOptions): void {
+  if (resultSchema === null || options.resultJson !== undefined || resultJson !== null) return
+  throw new HermesError('REFUSED', `cannot complete ${id} without a result that fits its schema`, {
+    next: `hermes kanban complete ${id} --result-json FILE; "hermes kanban show ${id}" prints the schema`,
+  })
 }
 
 const endOf = (operation: Operation, options: ChangeOptions, actor: Actor): PlannedChange['ends'] => ({

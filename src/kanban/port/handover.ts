@@ -25,6 +25,7 @@ interface ParentRow {
   readonly title: string
   readonly status: Status
   readonly result: string | null
+  readonly result_json: string | null
   readonly completed_at: number | null
 }
 
@@ -42,10 +43,10 @@ export const handoverSql = (
   limits: HandoverLimits,
 ): Readonly<Record<keyof HandoverRows, string>> => ({
   parents: newest(limits, {
-    columns: 't.id, t.title, t.status, t.result, t.completed_at',
+    columns: 't.id, t.title, t.status, t.result, t.result_json, t.completed_at',
     from: `${table('links')} l JOIN ${table('tasks')} t ON t.id = l.parent WHERE l.child = ${id}`,
     order: ['coalesce(t.completed_at, 0)', 't.seq'],
-    texts: ['t.result'],
+    texts: ['t.result', 't.result_json'],
   }),
   attempts: newest(limits, {
     columns: '*',
@@ -99,11 +100,12 @@ const partOf = <Row extends Counted, T>(rows: readonly Row[], to: (row: Row) => 
   omitted: Number(rows[0]?.of_all ?? 0) - rows.length,
 })
 
-const toParent = ({ id, title, status, result, completed_at }: ParentRow): ParentResult => ({
+const toParent = ({ id, title, status, result, result_json, completed_at }: ParentRow): ParentResult => ({
   id,
   title,
   status,
   result,
+  resultJson: result_json,
   completedAtMs: completed_at,
 })
 

@@ -4,6 +4,7 @@ import { parseAssignee } from './assignee.ts'
 
 export const MAX_TITLE_CHARS = 500
 export const MAX_BODY_BYTES = 1_000_000
+export const MAX_SCHEMA_BYTES = 32_768
 const MAX_PRIORITY = 1_000_000
 const MAX_KEY_CHARS = 200
 
@@ -21,6 +22,8 @@ export interface NewTask {
   readonly maxRetries?: number
   /** Start it at most once. */
   readonly once?: boolean
+  /** JSON Schema that the result must fit, as JSON. */
+  readonly resultSchema?: string
   readonly idempotencyKey?: string
 }
 
@@ -36,6 +39,7 @@ export interface CheckedTask {
   readonly maxRuntimeMs: number | null
   readonly maxRetries: number | null
   readonly once: boolean
+  readonly resultSchema: string | null
   readonly idempotencyKey: string | null
 }
 
@@ -71,6 +75,7 @@ export function checkLimits(input: NewTask): CheckedTask {
     maxRuntimeMs: input.maxRuntimeMs ?? null,
     maxRetries: input.maxRetries ?? null,
     once: input.once ?? false,
+    resultSchema: input.resultSchema === undefined ? null : checkSchemaSize(input.resultSchema),
     idempotencyKey: input.idempotencyKey === undefined ? null : checkKey(input.idempotencyKey),
   }
 }
@@ -79,6 +84,15 @@ export function checkLimits(input: NewTask): CheckedTask {
 function checkKey(key: string): string {
   if (key.trim() !== '' && key.length <= MAX_KEY_CHARS) return key
   throw new HermesError('USAGE', `an idempotency key has 1 to ${MAX_KEY_CHARS} characters, not ${key.length}`)
+}
+
+/** It is part of the prompt, which cannot be cut there. */
+function checkSchemaSize(schema: string): string {
+  const bytes = Buffer.byteLength(schema)
+  if (bytes <= MAX_SCHEMA_BYTES) return schema
+  throw new HermesError('USAGE', `the schema of the result has ${bytes} bytes, more than ${MAX_SCHEMA_BYTES}`, {
+    next: 'leave out what the worker need not know, such as examples',
+  })
 }
 
 /** A text that a board takes and a worker can be handed. @throws HermesError USAGE */

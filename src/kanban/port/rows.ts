@@ -39,6 +39,8 @@ export interface TaskRow {
   once: number | null
   /** Labels that its node must have, as `parseNeeds` writes them. */
   needs: string | null
+  result_schema: string | null
+  result_json: string | null
 }
 
 /** '' means unassigned, like null. */
@@ -71,6 +73,8 @@ export const toTask = (row: TaskRow): Task => ({
   maxRetries: row.max_retries,
   once: row.once === 1,
   result: row.result,
+  resultSchema: row.result_schema ?? null,
+  resultJson: row.result_json ?? null,
   idempotencyKey: row.idempotency_key,
   currentRun: row.current_run,
   pauses: row.pauses,
@@ -191,6 +195,8 @@ export type RunningRow = CandidateRow &
     readonly instance: string | null
     readonly slot: string | null
     readonly run_started_at: number | null
+    /** 1: it has a schema for its result, and no such result yet. */
+    readonly lacks_result: number
   }
 
 export const toCandidate = (row: CandidateRow): Candidate => ({
@@ -225,5 +231,6 @@ export const toRunning = (row: RunningRow, seen: ObservedWorker): RunningTask & 
   claimExpiresAtMs: row.claim_expires_at,
   workerPid: row.worker_pid,
   run: row.run_id === null ? null : { id: row.run_id, host: row.host ?? '', instance: row.instance ?? '' },
+  lacksResult: row.lacks_result === 1,
   seen,
 })

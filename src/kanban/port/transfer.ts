@@ -47,6 +47,8 @@ export const COLUMNS = {
     changed_at: 'number',
     once: 'integer?',
     needs: 'text?',
+    result_schema: 'text?',
+    result_json: 'text?',
   } satisfies Columns<Omit<TaskRow, 'open_parents'>>,
   links: { parent: 'text', child: 'text' },
   runs: {
@@ -81,7 +83,9 @@ export const COLUMNS = {
  * Columns that were added later. A row in which they are null is written without them, so that an older version reads
  * it, and an older export stays the same text.
  */
-export const ADDED_COLUMNS: Readonly<Partial<Record<TableName, readonly string[]>>> = { tasks: ['once', 'needs'] }
+export const ADDED_COLUMNS: Readonly<Partial<Record<TableName, readonly string[]>>> = {
+  tasks: ['once', 'needs', 'result_schema', 'result_json'],
+}
 
 export type TableName = keyof typeof COLUMNS
 export const TABLES = Object.keys(COLUMNS) as readonly TableName[]

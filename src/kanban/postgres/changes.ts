@@ -70,8 +70,8 @@ export async function createTask(on: Writing, input: NewTask, actor: Actor): Pro
       client,
       `INSERT INTO ${s}.tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at,
          scheduled_at, workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key,
-         once)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, ${NOW}, ${NOW}, $8, $9, $10, $11, $12, $13, $14)
+         once, result_schema)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, ${NOW}, ${NOW}, $8, $9, $10, $11, $12, $13, $14, $15)
        ON CONFLICT DO NOTHING RETURNING id`,
       id,
       fields.title,
@@ -87,6 +87,7 @@ export async function createTask(on: Writing, input: NewTask, actor: Actor): Pro
       fields.maxRetries,
       fields.idempotencyKey,
       fields.once ? 1 : null,
+      fields.resultSchema,
     )
     if (made === undefined) {
       const [known] = await rows<TaskRow>(
@@ -118,7 +119,7 @@ export async function change(
   const { client, s } = on
   const [task] = await lockTasks(on, [id])
   if (task === undefined) throw noTask(on.slug, id)
-  const { status, byWorker, ends, event } = planChange(operation, task, options, actor)
+  const { status, byWorker, ends, event, resultJson } = planChange(operation, task, options, actor)
   if (operation === 'heartbeat') {
     await client.query(`UPDATE ${s}.tasks SET heartbeat_at = ${NOW} WHERE id = $1`, [id])
     await record(on, id, event.kind, event.payload, task.currentRun)
@@ -142,7 +143,8 @@ export async function change(
        result = coalesce($9, result),
        completed_at = CASE WHEN $10 THEN ${NOW} ELSE completed_at END,
        succeeded_at = CASE WHEN $11 THEN ${NOW} ELSE succeeded_at END,
-       last_error = CASE WHEN $12 THEN $13 ELSE last_error END${ends === null ? '' : `, ${free}`}
+       last_error = CASE WHEN $12 THEN $13 ELSE last_error END,
+       result_json = CASE WHEN $14 THEN $15 ELSE result_json END${ends === null ? '' : `, ${free}`}
      WHERE id = $1`,
     [
       id,
@@ -158,6 +160,8 @@ export async function change(
       success && byWorker,
       operation === 'block' && options.reason !== undefined,
       options.reason ?? null,
+      resultJson !== undefined,
+      resultJson ?? null,
     ],
   )
   await record(on, id, event.kind, event.payload)

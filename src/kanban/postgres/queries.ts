@@ -20,7 +20,8 @@ import { NOW } from './schema.ts'
 export const TASK = `t.seq, t.id, t.title, t.body, t.assignee, t.status, t.priority, t.created_by, t.created_at, t.started_at,
   t.completed_at, t.scheduled_at, t.workspace_kind, t.workspace_path, t.claim_lock, t.claim_expires_at, t.worker_pid,
   t.worker_start_time, t.heartbeat_at, t.failures, t.last_error, t.max_runtime_ms, t.max_retries, t.result,
-  t.idempotency_key, t.current_run, t.pauses, t.paused_until, t.succeeded_at, t.changed_at, t.open_parents, t.once, t.needs`
+  t.idempotency_key, t.current_run, t.pauses, t.paused_until, t.succeeded_at, t.changed_at, t.open_parents, t.once, t.needs,
+  t.result_schema, t.result_json`
 
 /** The longest that a transaction of ours can be under way, ms: its limits, and something for two clocks' reading. */
 const OPEN_MS = 8000

@@ -141,7 +141,8 @@ CREATE TRIGGER tasks_moved AFTER UPDATE OF status ON ${s}.tasks FOR EACH ROW
  */
 const MIGRATIONS: Readonly<Record<number, (s: string) => string>> = {
   2: (s) => `
-ALTER TABLE ${s}.tasks ADD COLUMN IF NOT EXISTS once integer, ADD COLUMN IF NOT EXISTS needs text;
+ALTER TABLE ${s}.tasks ADD COLUMN IF NOT EXISTS once integer, ADD COLUMN IF NOT EXISTS needs text,
+  ADD COLUMN IF NOT EXISTS result_schema text, ADD COLUMN IF NOT EXISTS result_json text;
 `,
 }
 

@@ -24,6 +24,7 @@ export const readRunning = (client: Client, s: string): Promise<readonly Running
   rows(
     client,
     `SELECT ${CANDIDATE}, t.failures, t.max_retries, t.once, t.pauses, t.started_at, t.heartbeat_at, t.max_runtime_ms,
+       (t.result_schema IS NOT NULL AND t.result_json IS NULL)::integer AS lacks_result,
        t.claim_expires_at, t.worker_pid, t.worker_start_time,
        r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at
      FROM ${s}.tasks t LEFT JOIN ${s}.runs r ON r.id = t.current_run WHERE t.status = 'running' ORDER BY t.seq`,

@@ -7,6 +7,8 @@ export const ADDITIONS_TABLE = 'CREATE TABLE additions (number INTEGER PRIMARY K
 const ADDITIONS = [
   { name: 'tasks.once', sql: 'ALTER TABLE tasks ADD COLUMN once INTEGER' },
   { name: 'tasks.needs', sql: 'ALTER TABLE tasks ADD COLUMN needs TEXT' },
+  { name: 'tasks.result_schema', sql: 'ALTER TABLE tasks ADD COLUMN result_schema TEXT' },
+  { name: 'tasks.result_json', sql: 'ALTER TABLE tasks ADD COLUMN result_json TEXT' },
 ] as const
 
 /** A column that a board may lack if it is only read. */

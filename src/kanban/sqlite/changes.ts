@@ -24,8 +24,8 @@ export function createTask(tables: Tables, input: NewTask, actor: Actor): Create
     const id = freshId(tables)
     tables.run(
       `INSERT INTO tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at, scheduled_at,
-         workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key, once)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key, once, result_schema)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       fields.title,
       fields.body,
@@ -42,6 +42,7 @@ export function createTask(tables: Tables, input: NewTask, actor: Actor): Create
       fields.maxRetries,
       fields.idempotencyKey,
       fields.once ? 1 : null,
+      fields.resultSchema,
     )
     record(tables, id, 'created', actor.wallMs, { by: actor.name, assignee: fields.assignee, status })
     for (const parent of parents) {
@@ -68,7 +69,7 @@ export function change(on: Tables, operation: Operation, id: string, options: Ch
   const tables = operation === 'heartbeat' ? on.unsynced : on
   return tables.write(() => {
     const task = requireTask(tables, id)
-    const { status, byWorker, ends, event } = planChange(operation, task, options, actor)
+    const { status, byWorker, ends, event, resultJson } = planChange(operation, task, options, actor)
     if (operation === 'heartbeat') {
       tables.run('UPDATE tasks SET heartbeat_at = ? WHERE id = ?', actor.wallMs, id)
       record(tables, id, event.kind, actor.wallMs, event.payload, task.currentRun)
@@ -84,6 +85,7 @@ export function change(on: Tables, operation: Operation, id: string, options: Ch
          pauses = CASE WHEN ? THEN 0 ELSE pauses END,
          paused_until = CASE WHEN ? THEN NULL ELSE paused_until END,
          result = coalesce(?, result),
+         result_json = CASE WHEN ? THEN ? ELSE result_json END,
          completed_at = CASE WHEN ? THEN ? ELSE completed_at END,
          succeeded_at = CASE WHEN ? THEN ? ELSE succeeded_at END,
          last_error = CASE WHEN ? THEN ? ELSE last_error END
@@ -98,6 +100,8 @@ export function change(on: Tables, operation: Operation, id: string, options: Ch
       Number(endsPause(operation)),
       Number(endsPause(operation)),
       options.result ?? null,
+      Number(resultJson !== undefined),
+      resultJson ?? null,
       Number(status === 'done'),
       actor.wallMs,
       Number(success && byWorker),

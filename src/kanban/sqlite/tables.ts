@@ -33,10 +33,14 @@ export class Tables {
     return this.#unsynced
   }
 
+  has(name: Addition): boolean {
+    return this.#additions.has(name)
+  }
+
   /** Column of a query, such as `t.once`; null where the board, which is only read, does not have it yet. */
   added(name: Addition, alias = ''): string {
     const column = name.slice(name.indexOf('.') + 1)
-    return this.#additions.has(name) ? `${alias}${column}` : `NULL AS ${column}`
+    return this.has(name) ? `${alias}${column}` : `NULL AS ${column}`
   }
 
   /** Rows of a query. */

@@ -18,8 +18,10 @@ export const PROMOTABLE_SQL = `SELECT ${CANDIDATE} FROM tasks t INDEXED BY tasks
   WHERE t.status = 'todo' AND t.open_parents = 0 ORDER BY t.seq`
 export const DUE_SQL = `SELECT ${CANDIDATE} FROM tasks t INDEXED BY tasks_scheduled
   WHERE t.status = 'scheduled' AND t.scheduled_at <= ? ORDER BY t.scheduled_at`
+const lacksResult = (tables: Tables): string =>
+  tables.has('tasks.result_json') ? '(t.result_schema IS NOT NULL AND t.result_json IS NULL)' : '0'
 export const runningSql = (tables: Tables): string => `SELECT ${CANDIDATE}, t.failures, t.max_retries,
-    ${tables.added('tasks.once', 't.')}, t.pauses, t.started_at, t.heartbeat_at,
+    ${tables.added('tasks.once', 't.')}, ${lacksResult(tables)} AS lacks_result, t.pauses, t.started_at, t.heartbeat_at,
     t.max_runtime_ms, t.claim_expires_at, t.worker_pid, t.worker_start_time,
     r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at
   FROM tasks t INDEXED BY tasks_running LEFT JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' ORDER BY t.seq`

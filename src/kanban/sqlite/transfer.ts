@@ -91,7 +91,14 @@ function readSql(tables: Tables, table: TableName, isFurther: boolean): string {
   const key = KEY[table]
   const further = isFurther ? `WHERE (${key.join(', ')}) > (${key.map(() => '?').join(', ')})` : ''
   const added: Readonly<Record<string, Addition>> =
-    table === 'tasks' ? { once: 'tasks.once', needs: 'tasks.needs' } : {}
+    table === 'tasks'
+      ? {
+          once: 'tasks.once',
+          needs: 'tasks.needs',
+          result_schema: 'tasks.result_schema',
+          result_json: 'tasks.result_json',
+        }
+      : {}
   const columns = Object.keys(columnsOf(table)).map((name) => (added[name] ? tables.added(added[name]) : name))
   return `SELECT ${columns.join(', ')} FROM ${table} ${further} ORDER BY ${key.join(', ')}`
 }

@@ -9,8 +9,9 @@ import type { Run } from '../../../src/kanban/task.ts'
 
 const at = (second: number): number => Date.UTC(2026, 0, 1, 0, 0, second)
 const part = <T>(...entries: readonly T[]) => ({ entries, omitted: 0 })
+const limit = (maxBytes: number) => ({ maxBytes, resultBy: 'command' }) as const
 const nothing: HandoverFacts = { parents: part(), attempts: part(), comments: part(), requests: part() }
-const task = { id: 't_00000001', title: 'Write the report', body: 'In one page.' }
+const task = { id: 't_00000001', title: 'Write the report', body: 'In one page.', resultSchema: null }
 const crashed: Run = {
   id: 7,
   taskId: task.id,
@@ -27,15 +28,22 @@ const crashed: Run = {
   error: 'exit code 3: no disk',
 }
 const full: HandoverFacts = {
-  parents: part({ id: 't_0000000a', title: 'Measure', status: 'done', result: 'It is 42.\n', completedAtMs: at(0) }),
+  parents: part({
+    id: 't_0000000a',
+    title: 'Measure',
+    status: 'done',
+    result: 'It is 42.\n',
+    resultJson: null,
+    completedAtMs: at(0),
+  }),
   attempts: part(crashed),
   comments: part({ id: 1, author: 'ada', body: 'The disk is mounted now.', atMs: at(3) }),
   requests: part({ by: 'bob', text: 'Name the unit.', atMs: at(5) }),
 }
 
 test('without anything to hand over, the prompt is title and body', () => {
-  expect(promptOf(task, nothing, 65_536)).toBe('Write the report\n\nIn one page.')
-  expect(promptOf({ ...task, body: ' \n' }, nothing, 65_536)).toBe('Write the report')
+  expect(promptOf(task, nothing, limit(65_536))).toBe('Write the report\n\nIn one page.')
+  expect(promptOf({ ...task, body: ' \n' }, nothing, limit(65_536))).toBe('Write the report')
 })
 
 test('results, attempts, comments and the reviewer’s request stand in it, by time', () => {
@@ -50,7 +58,7 @@ test('results, attempts, comments and the reviewer’s request stand in it, by t
       summary: '42',
     } as const),
   }
-  expect(promptOf(task, all, 65_536)).toBe(`Write the report
+  expect(promptOf(task, all, limit(65_536))).toBe(`Write the report
 
 In one page.
 
@@ -90,10 +98,11 @@ test('a result of 1 MB is cut, and the prompt says so; the latest request stays'
       title: 'Measure',
       status: 'done',
       result: 'x'.repeat(1_000_000),
+      resultJson: null,
       completedAtMs: at(0),
     } as const),
   }
-  const prompt = promptOf(task, long, 65_536)
+  const prompt = promptOf(task, long, limit(65_536))
   expect(byteLength(prompt)).toBeLessThanOrEqual(65_536)
   expect(byteLength(prompt)).toBeGreaterThan(60_000)
   expect(prompt).toMatch(/xxx\n\[… the first 6\d{4} of 1000000 bytes\]\n/)
@@ -108,7 +117,7 @@ test('entries that were left out are counted, those that were never read include
     body: `${n} ${'y'.repeat(900)}`,
     atMs: at(n),
   }))
-  const prompt = promptOf(task, { ...nothing, comments: { entries: comments, omitted: 7 } }, 4096)
+  const prompt = promptOf(task, { ...nothing, comments: { entries: comments, omitted: 7 } }, limit(4096))
   expect(byteLength(prompt)).toBeLessThanOrEqual(4096)
   expect(prompt).toContain('\n\n49 yyy')
   expect(prompt).not.toContain('\n\n2 yyy')
@@ -118,7 +127,7 @@ test('entries that were left out are counted, those that were never read include
 
 test('title and body are never cut, and what is handed over keeps a quarter', () => {
   const body = 'b'.repeat(200_000)
-  const prompt = promptOf({ ...task, body }, full, 8192)
+  const prompt = promptOf({ ...task, body }, full, limit(8192))
   expect(prompt.startsWith(`Write the report\n\n${body}\n\n`)).toBe(true)
   expect(prompt).toContain('Name the unit.')
 })
@@ -138,6 +147,7 @@ test('no prompt is longer than its limit, or than title, body and a quarter of i
         title: words.map((text) => text.slice(0, 500)),
         status: fc.constantFrom('done' as const, 'archived' as const),
         result: fc.option(words),
+        resultJson: fc.option(words),
         completedAtMs: fc.option(instant),
       }),
     ),
@@ -151,10 +161,10 @@ test('no prompt is longer than its limit, or than title, body and a quarter of i
   })
   fc.assert(
     fc.property(facts, words, fc.integer({ min: 4096, max: 70_000 }), (some, body, maxBytes) => {
-      const given = { id: 't_00000001', title: 'T', body }
-      const prompt = promptOf(given, some, maxBytes)
+      const given = { ...task, title: 'T', body }
+      const prompt = promptOf(given, some, limit(maxBytes))
       expect(prompt.startsWith(body.trim() === '' ? 'T' : `T\n\n${body.trimEnd()}`)).toBe(true)
-      const head = byteLength(promptOf(given, nothing, maxBytes))
+      const head = byteLength(promptOf(given, nothing, limit(maxBytes)))
       expect(byteLength(prompt)).toBeLessThanOrEqual(Math.max(maxBytes, head + maxBytes / 4))
     }),
     { numRuns: 60 },
@@ -168,7 +178,7 @@ test('the context file has everything whole, under names that other tools read',
     version: 1,
     board: 'default',
     run_id: 9,
-    task: { ...task, assignee: 'coder', priority: 1 },
+    task: { id: task.id, title: task.title, body: task.body, assignee: 'coder', priority: 1 },
     parents: [
       {
         id: 't_0000000a',
@@ -184,4 +194,32 @@ test('the context file has everything whole, under names that other tools read',
     omitted: { comments: 2 },
     prompt: 'P',
   })
+})
+
+test('the schema of a result stands behind the body, with how to give the result; JSON results of parents are handed over', () => {
+  const typed = { ...task, resultSchema: '{"type":"integer"}' }
+  expect(promptOf(typed, nothing, limit(4096))).toBe(`Write the report
+
+In one page.
+
+# The result
+
+Complete the task with "hermes kanban complete t_00000001 --result-json FILE". FILE has a JSON value that fits this JSON Schema:
+
+{"type":"integer"}`)
+  expect(promptOf(typed, nothing, { maxBytes: 4096, resultBy: 'answer' })).toContain(
+    'Answer with a JSON value that fits this JSON Schema, and with nothing else:',
+  )
+  const [parent] = full.parents.entries
+  if (parent === undefined) throw new Error('there is a parent')
+  const both = { ...full, parents: part({ ...parent, resultJson: '{"size":42}' }) }
+  expect(promptOf(typed, both, limit(4096))).toContain('\n\nIt is 42.\n\n{"size":42}\n\n# What')
+  const json = contextJson({
+    ...both,
+    board: 'b',
+    runId: 1,
+    prompt: '',
+    task: { ...typed, assignee: null, priority: 0 },
+  })
+  expect(json).toMatchObject({ task: { result_schema: { type: 'integer' } }, parents: [{ result_json: { size: 42 } }] })
 })

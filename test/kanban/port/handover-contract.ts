@@ -46,7 +46,7 @@ export function handoverContract(name: string, open: () => Promise<ContractScene
       const { attempts, comments, requests, ...found } = await board.handover(task.id, HANDOVER_LIMITS)
       expect(found.parents).toEqual({
         entries: [
-          { id: third, title: 'third', status: 'archived', result: null, completedAtMs: null },
+          { id: third, title: 'third', status: 'archived', result: null, resultJson: null, completedAtMs: null },
           expect.objectContaining({ id: second, status: 'done', result: 'of the second “one”' }),
           expect.objectContaining({ id: first, title: 'first', result: 'of the first' }),
         ],
@@ -94,6 +94,39 @@ export function handoverContract(name: string, open: () => Promise<ContractScene
       expect(await read(10, 300)).toEqual({ read: 'bcd', omitted: 1 })
       expect(await read(10, 1)).toEqual({ read: 'd', omitted: 3 })
       expect(await read(2, 1000)).toEqual({ read: 'cd', omitted: 2 })
+    })
+
+    test('a schema for the result and the result as JSON are kept; without one, such a task is not completed', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const resultSchema = '{"type":"integer"}'
+      const { task } = await board.create({ title: 'typed', assignee: 'alpha', resultSchema }, actor())
+      expect(task).toMatchObject({ resultSchema, resultJson: null })
+      await expect(board.change('complete', task.id, { result: '42' }, actor())).rejects.toMatchObject({
+        code: 'REFUSED',
+        message: `cannot complete ${task.id} without a result that fits its schema`,
+      })
+      const claimed = await board.claim(task.id, 'alpha', WHERE, wallMs)
+      expect(claimed?.row.result_schema).toBe(resultSchema)
+      expect(await board.running()).toMatchObject([{ id: task.id, lacks_result: 1 }])
+      const worker = { ...actor(), runId: claimed?.runId ?? 0 }
+      const given = { result: 'it is 42', resultJson: '42', requireReview: true }
+      expect(await board.change('complete', task.id, given, worker)).toMatchObject({
+        status: 'review',
+        result: 'it is 42',
+        resultJson: '42',
+      })
+      const { task: child } = await board.create({ title: 'child', parents: [task.id] }, actor())
+      const { parents } = await board.handover(child.id, HANDOVER_LIMITS)
+      expect(parents.entries).toMatchObject([{ result: 'it is 42', resultJson: '42' }])
+      expect(await board.change('request-changes', task.id, { reason: 'x' }, actor())).toMatchObject({
+        result: 'it is 42',
+        resultJson: null,
+      })
+      await board.claim(task.id, 'alpha', WHERE, wallMs)
+      expect(await board.running()).toMatchObject([{ id: task.id, lacks_result: 1 }])
+      expect(await board.change('complete', task.id, { resultJson: '43' }, actor())).toMatchObject({ status: 'done' })
+      expect((await board.list({ statuses: ['done'], limit: 1 }))[0]).toMatchObject({ resultSchema, resultJson: '43' })
     })
 
     test('changes are requested only of work that waits for a review, and while it waits for its parents it is todo', async () => {

@@ -1,6 +1,5 @@
 /** Commands about boards as a whole, and the programs behind the dispatcher's slot and the built-in worker. */
 
-import type { WorkerBundle } from '../../../gateway/worker.ts'
 import type { DispatcherBundle } from '../../../kanban/dispatch/dispatcher-program.ts'
 import type { BoardPlace } from '../../../kanban/port/board.ts'
 import { type Boards, requireBoard, withBoard } from '../../../kanban/port/boards.ts'
@@ -9,11 +8,12 @@ import { sweep } from '../../../kanban/store/gc.ts'
 import { parseSlug } from '../../../kanban/store/places.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import type { Command, Input } from '../../context/command.ts'
-import { type Context, gatewayFacts, warnOn } from '../../context/context.ts'
+import { type Context, warnOn } from '../../context/context.ts'
 import { dispatcherFacts } from '../../context/dispatcher-facts.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { table } from '../../view/slots-view.ts'
 import { BOARD, durationOption, onBoard, slugOf, withBoards } from './shared.ts'
+import { work } from './work.ts'
 
 export const BOARD_COMMANDS: readonly Command[] = [
   {
@@ -58,10 +58,7 @@ export const BOARD_COMMANDS: readonly Command[] = [
     path: 'kanban work',
     summary: "Answer the prompt on standard input with the profile's agent (for workers without agent.command)",
     exits: { [EXIT.restartMe]: 'refused for now: quota or rate limit' },
-    run: async (context) => {
-      const { workerProgram } = require('#bundle/worker.cjs') as WorkerBundle
-      return { exitCode: await workerProgram({ ...gatewayFacts(context), out: context.output.out }) }
-    },
+    run: work,
   },
 ]
 

@@ -5,11 +5,12 @@ import { taskJson } from '../../../kanban/json.ts'
 import type { Operation } from '../../../kanban/operations.ts'
 import type { ChangeOptions } from '../../../kanban/port/board.ts'
 import { checkText } from '../../../kanban/port/input.ts'
+import type { Task } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { type ArgumentSpec, type Command, type Input, type OptionSpec, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
-import { actorOf, assigneeOption, BOARD, ID, onBoard, timeOption } from './shared.ts'
+import { actorOf, assigneeOption, BOARD, ID, onBoard, readFileOption, timeOption } from './shared.ts'
 
 const PROFILE: ArgumentSpec = { name: 'PROFILE', help: 'new assignee', kind: 'optional' }
 const LANE: OptionSpec = {
@@ -24,7 +25,7 @@ interface Verb {
   readonly arguments?: readonly ArgumentSpec[]
   readonly options?: readonly OptionSpec[]
   readonly exits?: Command['exits']
-  readonly read?: (context: Context, input: Input) => ChangeOptions
+  readonly read?: (context: Context, input: Input) => ChangeOptions | Promise<ChangeOptions>
 }
 
 const reasonOf = (_: Context, input: Input): ChangeOptions => {
@@ -61,12 +62,16 @@ const VERBS: { readonly [O in Operation]: Verb } = {
   },
   complete: {
     summary: 'Mark a task as done (workers do this for their own task)',
-    options: [{ long: '--result', value: 'TEXT', help: 'result of the work' }],
-    read: (context, input) => {
-      const result = textOption(input, 'result')
-      const { requireReview } = readWrittenRules(context.home)
-      return { requireReview, ...(result === undefined ? {} : { result: checkText('result', result) }) }
-    },
+    options: [
+      { long: '--result', value: 'TEXT', help: 'result of the work' },
+      { long: '--result-file', value: 'FILE', help: 'read the result from FILE; - is standard input' },
+      {
+        long: '--result-json',
+        value: 'FILE',
+        help: 'result as JSON, which must fit the schema of the task if it has one',
+      },
+    ],
+    read: resultOf,
   },
   'request-changes': {
     summary: 'Send a task in review back to work, with what has to change',
@@ -145,14 +150,39 @@ export const CHANGE_COMMANDS: readonly Command[] = [
 
 async function perform(context: Context, input: Input, operation: Operation, verb: Verb): Promise<Outcome> {
   const [id = ''] = input.args
-  const options = verb.read?.(context, input) ?? {}
+  const options = (await verb.read?.(context, input)) ?? {}
   const { task, before } = await onBoard(context, input, 'write', async (board) => {
-    const before = (await board.require(id)).status
-    return { before, task: await board.change(operation, id, options, actorOf(context, id)) }
+    const task = await board.require(id)
+    const fitting = await fitted(task, options, textOption(input, 'result-json'))
+    return { before: task.status, task: await board.change(operation, id, fitting, actorOf(context, id)) }
   })
   const who = options.assignee === undefined ? '' : `, for ${task.assignee ?? 'no one'}`
   const moved = before === task.status ? task.status : `${before} -> ${task.status}`
   return { text: `${task.id} ${moved}${who}\n`, json: taskJson(task) }
+}
+
+async function resultOf(context: Context, input: Input): Promise<ChangeOptions> {
+  const file = textOption(input, 'result-file')
+  if (textOption(input, 'result') !== undefined && file !== undefined)
+    throw new HermesError('USAGE', '--result and --result-file cannot be used together', { next: 'use one of them' })
+  if (file === '-' && textOption(input, 'result-json') === '-')
+    throw new HermesError('USAGE', '--result-file and --result-json cannot both be standard input')
+  const text = textOption(input, 'result') ?? (await readFileOption(input, 'result-file'))?.text
+  const json = await readFileOption(input, 'result-json')
+  const { requireReview } = readWrittenRules(context.home)
+  return {
+    requireReview,
+    ...(text === undefined ? {} : { result: checkText('result', text) }),
+    ...(json === undefined ? {} : { resultJson: json.text }),
+  }
+}
+
+/** Checks a result that is JSON. It is the text of the result, too, if there is none. */
+async function fitted(task: Task, options: ChangeOptions, file: string | undefined): Promise<ChangeOptions> {
+  if (options.resultJson === undefined || file === undefined) return options
+  const { parseResult } = await import('../../../kanban/handover/result-schema.ts')
+  const resultJson = parseResult(options.resultJson, file === '-' ? 'standard input' : file, task)
+  return { ...options, resultJson, result: options.result ?? resultJson }
 }
 
 function newAssignee(context: Context, input: Input): ChangeOptions {

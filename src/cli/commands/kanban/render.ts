@@ -78,6 +78,10 @@ export function taskText({ task, parents, children, comments, runs, events }: Ta
     ...facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(11)}${value}\n`])),
     task.body === '' ? '' : `\n${plainText(task.body)}\n`,
     task.result === null ? '' : `\nResult\n${plainText(task.result)}\n`,
+    task.resultJson === null || task.resultJson === task.result
+      ? ''
+      : `\nResult as JSON\n${plainText(task.resultJson)}\n`,
+    task.resultSchema === null ? '' : `\nSchema of the result\n${plainText(task.resultSchema)}\n`,
     section(
       'Comments',
       comments.map(({ author, atMs, body }) => `${time(atMs)} ${plainText(author)}: ${plainText(body)}\n`),

@@ -1,10 +1,12 @@
 /** Shared parts of the kanban commands: the board, the actor, and reading options. */
 
+import { createReadStream } from 'node:fs'
 import type { DispatchOptions } from '../../../kanban/dispatch/dispatch.ts'
 import type { Installation } from '../../../kanban/installation.ts'
 import { parseAssignee, requireAssignee } from '../../../kanban/port/assignee.ts'
 import type { Actor, Board } from '../../../kanban/port/board.ts'
 import { type Boards, requireBoard, withBoard } from '../../../kanban/port/boards.ts'
+import { MAX_BODY_BYTES } from '../../../kanban/port/input.ts'
 import { emptyBoard } from '../../../kanban/store/board.ts'
 import { findBoards } from '../../../kanban/store/boards.ts'
 import { chosenBoard } from '../../../kanban/store/current.ts'
@@ -14,6 +16,7 @@ import { HermesError } from '../../../system/errors.ts'
 import { type ArgumentSpec, type Input, type OptionSpec, textOption } from '../../context/command.ts'
 import { type Context, warnOn } from '../../context/context.ts'
 import { dispatcherFacts } from '../../context/dispatcher-facts.ts'
+import { readText } from '../../terminal/terminal.ts'
 
 export const BOARD: OptionSpec = {
   long: '--board',
@@ -99,6 +102,32 @@ export function wholeOption(input: Input, name: string, min: number, max = 1_000
     'USAGE',
     `--${name} must be a whole number from ${min} to ${max}, not ${JSON.stringify(text.slice(0, 80))}`,
   )
+}
+
+/**
+ * Text of the file that an option names, `-` for standard input, with the name for messages.
+ * @throws HermesError USAGE: it cannot be read, or is too long
+ */
+export async function readFileOption(
+  input: Input,
+  name: string,
+): Promise<{ readonly text: string; readonly name: string } | undefined> {
+  const file = textOption(input, name)
+  if (file === undefined) return undefined
+  const stream = file === '-' ? process.stdin : createReadStream(file)
+  const what = file === '-' ? 'standard input' : file
+  try {
+    return { text: await readText(stream, what, MAX_BODY_BYTES), name: what }
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (error instanceof HermesError || code === undefined) throw error
+    throw new HermesError('USAGE', `--${name}: cannot read ${what} (${code})`, {
+      next: 'use the path of a readable file, or - for standard input',
+      cause: error,
+    })
+  } finally {
+    stream.destroy()
+  }
 }
 
 export function durationOption(input: Input, name: string): number | undefined {

@@ -1,16 +1,14 @@
 /** Commands that create and show tasks. */
 
-import { createReadStream, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
-import { MAX_BODY_BYTES } from '../../../kanban/port/input.ts'
 import { isStatus, STATUSES, type Status } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { plainText } from '../../../system/text/foreign-text.ts'
 import { type Command, type Input, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
-import { readText } from '../../terminal/terminal.ts'
 import { runLine, tasksTable, taskText } from './render.ts'
 import {
   actorOf,
@@ -22,6 +20,7 @@ import {
   limitOf,
   onBoard,
   onBoardIfAny,
+  readFileOption,
   timeOption,
   wholeOption,
 } from './shared.ts'
@@ -48,6 +47,7 @@ export const TASK_COMMANDS: readonly Command[] = [
         help: 'start the task at most once: if its run does not complete it, block it until a person decides',
       },
       { long: '--key', value: 'KEY', help: 'idempotency key: creating a second task with it returns the first' },
+      { long: '--result-schema', value: 'FILE', help: 'JSON Schema that the result must fit; - is standard input' },
       BOARD,
     ],
     exits: { [EXIT.noSuch]: 'the assignee is not a profile' },
@@ -96,6 +96,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const priority = wholeOption(input, 'priority', -1_000_000)
   const key = textOption(input, 'key')
   const workspace = textOption(input, 'workspace')
+  const resultSchema = await schemaOf(input)
   const task = {
     title: input.args.join(' '),
     body: await bodyOf(input),
@@ -108,6 +109,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
     ...(maxRetries === undefined ? {} : { maxRetries }),
     ...(input.options.once === true && { once: true }),
     ...(key === undefined ? {} : { idempotencyKey: key }),
+    ...(resultSchema === undefined ? {} : { resultSchema }),
     ...(workspace === undefined ? {} : { workspacePath: directory(workspace) }),
   }
   const made = await onBoard(context, input, 'create', (board) => board.create(task, actorOf(context)))
@@ -135,20 +137,16 @@ async function bodyOf(input: Input): Promise<string> {
   if (file === undefined) return text ?? ''
   if (text !== undefined)
     throw new HermesError('USAGE', '--body and --body-file cannot be used together', { next: 'use one of them' })
-  const stream = file === '-' ? process.stdin : createReadStream(file)
-  const what = file === '-' ? 'standard input' : file
-  try {
-    return await readText(stream, what, MAX_BODY_BYTES)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (error instanceof HermesError || code === undefined) throw error
-    throw new HermesError('USAGE', `--body-file: cannot read ${what} (${code})`, {
-      next: 'use the path of a readable file, or - for standard input',
-      cause: error,
-    })
-  } finally {
-    stream.destroy()
-  }
+  if (file === '-' && textOption(input, 'result-schema') === '-')
+    throw new HermesError('USAGE', '--body-file and --result-schema cannot both be standard input')
+  return (await readFileOption(input, 'body-file'))?.text ?? ''
+}
+
+async function schemaOf(input: Input): Promise<string | undefined> {
+  const read = await readFileOption(input, 'result-schema')
+  if (read === undefined) return undefined
+  const { parseSchema } = await import('../../../kanban/handover/result-schema.ts')
+  return parseSchema(read.text, read.name)
 }
 
 function statusesOf(input: Input): readonly Status[] {
