@@ -8,6 +8,7 @@ import { GATEWAY_COMMANDS } from './commands/gateway.ts'
 import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
 import { LOGIN_COMMANDS } from './commands/login.ts'
 import { LOG_COMMANDS } from './commands/logs.ts'
+import { NODE_COMMANDS } from './commands/nodes.ts'
 import { PROFILE_COMMANDS } from './commands/profile.ts'
 import { SETUP_COMMANDS } from './commands/setup.ts'
 import { SLOT_COMMANDS } from './commands/slots.ts'
@@ -35,6 +36,7 @@ export const COMMANDS: readonly Command[] = [
   ...LOGIN_COMMANDS,
   ...SETUP_COMMANDS,
   ...LOG_COMMANDS,
+  ...NODE_COMMANDS,
   ...DOCTOR_COMMANDS,
   ...CONFIG_COMMANDS,
   ...ENV_COMMANDS,

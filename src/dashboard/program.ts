@@ -4,6 +4,7 @@ import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
 import { heartbeat } from '../control/heartbeat.ts'
+import { Peers } from '../control/peers.ts'
 import type { Installation } from '../kanban/installation.ts'
 import { findBoards } from '../kanban/store/boards.ts'
 import { DATABASE_SECRET } from '../system/dashboard-secrets.ts'
@@ -89,7 +90,7 @@ async function assemble(
 ): Promise<{ server: Server; close(): Promise<void> }> {
   const { home, clock, version, err } = facts
   const build = readBuildInfo(facts.install)
-  const { gate, publicApi, outside, terminal, metricsToken, nodeToken } = settings
+  const { gate, publicApi, outside, terminal, metricsToken, nodeToken, clearText } = settings
   const warn = (text: string): void => err(warningLine(text))
   const connect = () => connectControl(facts.controlSocket, clock)
   const readUsage = usageReader(clock)
@@ -114,6 +115,7 @@ async function assemble(
     host: facts.host,
     builtIn: facts.builtIn,
     boards,
+    peers: new Peers({ token: nodeToken, clearText, clock }),
     board: facts.env.HERMES_KANBAN_BOARD,
     readUsage,
     warn,

@@ -51,6 +51,8 @@ export type ErrorDetail =
   | 'BOOTING'
   /** FAILED: the board's database does not answer, or refuses; it may answer later. */
   | 'NO_DATABASE'
+  /** FAILED: another node cannot be asked; its dashboard may answer later. */
+  | 'NO_NODE'
 
 const exitCodeOf: Readonly<Record<ErrorCode, ExitCode>> = {
   BAD_REQUEST: EXIT.failed,

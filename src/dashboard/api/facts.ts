@@ -1,3 +1,4 @@
+import type { Peers } from '../../control/peers.ts'
 import type { Supervised } from '../../control/slot-actions.ts'
 import type { Installation } from '../../kanban/installation.ts'
 import type { Boards } from '../../kanban/port/boards.ts'
@@ -13,6 +14,8 @@ import type { Viewer } from '../live/viewer.ts'
 export interface ApiFacts extends Supervised, Installation {
   readonly version: string
   readonly boards: Boards
+  /** The dashboards of other nodes. */
+  readonly peers: Peers
   readonly gate: OpenGate
   /** HERMES_KANBAN_BOARD. */
   readonly board: string | undefined

@@ -6,6 +6,7 @@ import { kanbanHandlers } from './kanban.ts'
 import { logHandlers } from './logs.ts'
 import { metricsHandlers } from './metrics.ts'
 import { nodeHandlers } from './node.ts'
+import { nodesHandlers } from './nodes.ts'
 import { profileHandlers } from './profiles.ts'
 import { statusHandlers } from './status.ts'
 
@@ -25,6 +26,7 @@ export const allHandlers = (
   ...kanbanHandlers(facts),
   ...metricsHandlers(facts),
   ...nodeHandlers(facts),
+  ...nodesHandlers(facts),
   events: (call) => {
     facts.stream(call, (viewer) => facts.feed.add(viewer))
     return { stream: true }

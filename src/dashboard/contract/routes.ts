@@ -3,6 +3,7 @@ import type * as z from 'zod/mini'
 import * as access from './access.ts'
 import * as board from './board.ts'
 import * as logs from './logs.ts'
+import * as nodes from './nodes.ts'
 import * as settings from './settings.ts'
 import * as slots from './slots.ts'
 import * as terminal from './terminal.ts'
@@ -261,6 +262,39 @@ export const ROUTES = {
     query: board.BoardQuery,
     body: board.DryRun,
     answers: { 200: settings.AnyJson, 404: access.ApiError },
+  },
+  nodes: {
+    method: 'GET',
+    path: '/api/nodes',
+    summary: 'List the nodes that share the board; none where it is in files',
+    answers: { 200: nodes.Nodes },
+  },
+  gatewaysOfNode: {
+    method: 'GET',
+    path: '/api/nodes/{node}/gateways',
+    summary: 'List the profiles of a node with their gateways',
+    answers: { 200: slots.Profiles, 404: access.ApiError },
+  },
+  gatewayOfNode: {
+    method: 'POST',
+    path: '/api/nodes/{node}/gateways/{name}',
+    summary: 'Start, stop or restart a gateway of a node',
+    body: slots.SlotAction,
+    answers: { 200: slots.ActionDone, 404: access.ApiError, 409: access.ApiError },
+  },
+  logsOfNode: {
+    method: 'GET',
+    path: '/api/nodes/{node}/gateways/{name}/logs',
+    summary: "Return a page of the log of a node's gateway",
+    query: logs.LogQuery,
+    answers: { 200: logs.LogPage, 404: access.ApiError },
+  },
+  followLogsOfNode: {
+    method: 'GET',
+    path: '/api/nodes/{node}/gateways/{name}/logs/follow',
+    summary: "Stream new lines of a node's gateway",
+    answers: { 404: access.ApiError },
+    events: { lines: logs.LogLines, missed: logs.Missed },
   },
   nodeGateways: {
     method: 'GET',
