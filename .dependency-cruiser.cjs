@@ -124,7 +124,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(dashboard/web/|dashboard/contract/(access|board|logs|settings|slots|terminal)\\.ts|kanban/report\\.ts|log/line-)',
+          '^src/(dashboard/web/|dashboard/contract/(access|nodes|board|logs|settings|slots|terminal)\\.ts|kanban/report\\.ts|log/line-)',
       },
     },
     {

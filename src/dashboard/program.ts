@@ -149,7 +149,12 @@ async function assemble(
     nodeToken,
     recognize: access.recognize,
     admitted: new WeakSet<Socket>(),
-    page: { dir: join(facts.install, 'lib', 'dashboard'), terminal, build: build && buildText(build) },
+    page: {
+      dir: join(facts.install, 'lib', 'dashboard'),
+      terminal,
+      nodes: boards.kept === 'database',
+      build: build && buildText(build),
+    },
     bug: (error: unknown) => err(plainText(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`)),
   }
   const server = dashboardServer(app)

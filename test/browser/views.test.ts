@@ -1,9 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
-import type { AxeResults } from 'axe-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Tab } from './browser.ts'
 import { openScene, type Scene } from './scene.ts'
+import { violations } from './violations.ts'
 
 const FIRST_VIEW_BYTES = 150_000
 const PHONE = { width: 360, height: 740 }
@@ -65,17 +63,6 @@ const VIEWS: readonly { name: string; path: string; ready: string; open?: (tab: 
   { name: 'login', path: '/login', ready: 'form' },
 ]
 const THEMES = ['light', 'dark'] as const
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
-/** Serious findings of axe-core, one line each. */
-async function violations(tab: Tab): Promise<string[]> {
-  await tab.page.evaluate(axe)
-  const found = (await tab.page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as AxeResults
-  return found.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary ?? ''}`))
-}
 
 describe.each(THEMES)('in %s colours', (colorScheme) => {
   test.each(VIEWS)('$name has nothing that axe-core finds serious', async ({ name, path, ready, open }) => {

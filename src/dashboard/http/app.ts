@@ -50,7 +50,12 @@ export interface AppFacts {
   readonly recognize: (facts: RequestFacts) => Promise<Recognized>
   /** Connections of callers with a session or a token. They keep their place when all connections are taken. */
   readonly admitted: WeakSet<Socket>
-  readonly page: { readonly dir: string; readonly terminal: boolean; readonly build: string | undefined }
+  readonly page: {
+    readonly dir: string
+    readonly terminal: boolean
+    readonly nodes: boolean
+    readonly build: string | undefined
+  }
   /** Receives unexpected errors. */
   readonly bug: (error: unknown) => void
 }
@@ -186,6 +191,7 @@ function servePage(app: AppFacts, facts: RequestFacts, { caller }: Entered): Res
       token: caller.kind === 'user' ? caller.token : pageToken,
       insecure: rules.gate.kind === 'insecure',
       terminal: page.terminal,
+      nodes: page.nodes,
       build: caller.kind === 'user' || pageToken !== undefined ? page.build : undefined,
       prefix: facts.prefix,
     })

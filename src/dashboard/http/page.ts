@@ -9,6 +9,8 @@ export interface PageFacts {
   readonly token: string | undefined
   readonly insecure: boolean
   readonly terminal: boolean
+  /** The board is in a database, which other nodes may share. */
+  readonly nodes: boolean
   /** The build's version; undefined before the log-in. */
   readonly build: string | undefined
   /** Prefix of our paths in the browser. */
@@ -22,10 +24,11 @@ export interface StaticFile {
   readonly gzipped: boolean
 }
 
-const PAGE_ROUTES = ['/', '/login', '/kanban', '/boots', '/terminal']
+const PAGE_ROUTES = ['/', '/login', '/kanban', '/boots', '/nodes', '/terminal']
 
 /** One text for all of them: which one is shown, the page decides by its address. */
-export const isPage = (path: string): boolean => PAGE_ROUTES.includes(path) || /^\/profiles\/[^/]+$/.test(path)
+export const isPage = (path: string): boolean =>
+  PAGE_ROUTES.includes(path) || /^\/(profiles|nodes\/[^/]+)\/[^/]+$/.test(path)
 
 /** @throws Refused while no page has been built into this install */
 export function pageText(dir: string, facts: PageFacts): string {
@@ -42,6 +45,7 @@ export function pageText(dir: string, facts: PageFacts): string {
     ...(facts.build === undefined ? [] : [meta('hermes-build', facts.build)]),
     ...licensesOf(dir).map((name) => meta('hermes-licenses', `assets/${name}`)),
     ...(facts.terminal ? [meta('hermes-tui', '1')] : []),
+    ...(facts.nodes ? [meta('hermes-nodes', '1')] : []),
     meta('hermes-base', facts.prefix),
   ].join('')
   // Addresses in the page are written from the root; behind a prefix they are not there.

@@ -13,6 +13,8 @@ import { AwayBanner, InsecureBanner, NoticeList } from './views/banners.tsx'
 import { Kanban } from './views/board/kanban.tsx'
 import { Boots } from './views/boots.tsx'
 import { Login } from './views/login.tsx'
+import { NodeGateway } from './views/nodes/node-gateway.tsx'
+import { Nodes } from './views/nodes/nodes.tsx'
 import { Overview } from './views/overview/overview.tsx'
 import { ProfilePage } from './views/profile/profile.tsx'
 import { Terminal } from './views/terminal.tsx'
@@ -26,6 +28,7 @@ const PLACES: readonly {
   { view: 'overview', path: '/', title: 'Overview', icon: 'overview' },
   { view: 'kanban', path: '/kanban', title: 'Kanban', icon: 'board' },
   { view: 'boots', path: '/boots', title: 'Boots', icon: 'boots' },
+  { view: 'nodes', path: '/nodes', title: 'Nodes', icon: 'nodes' },
   { view: 'terminal', path: '/terminal', title: 'Terminal', icon: 'terminal' },
 ]
 
@@ -34,7 +37,7 @@ export function Page() {
   const route = router.route.value
   useEffect(() => {
     const place = PLACES.find(({ view }) => view === route.view)
-    document.title = `${route.view === 'profile' ? route.name : (place?.title ?? 'Log in')} · hermes`
+    document.title = `${'name' in route ? route.name : (place?.title ?? 'Log in')} · hermes`
   }, [route])
   if (route.view === 'login')
     return (
@@ -63,6 +66,10 @@ function viewOf(route: Route) {
       return <Kanban />
     case 'boots':
       return <Boots />
+    case 'nodes':
+      return <Nodes />
+    case 'node-gateway':
+      return <NodeGateway key={`${route.node}/${route.name}`} node={route.node} name={route.name} />
     case 'terminal':
       return <Terminal />
     default:
@@ -83,7 +90,9 @@ function Shell({ route, children }: { readonly route: Route; readonly children: 
           hermes
         </a>
         <ul class="places">
-          {PLACES.filter(({ view }) => view !== 'terminal' || facts.terminal).map(({ view, path, title, icon }) => (
+          {PLACES.filter(
+            ({ view }) => (view !== 'terminal' || facts.terminal) && (view !== 'nodes' || facts.nodes),
+          ).map(({ view, path, title, icon }) => (
             <li key={view}>
               <a href={router.href(path)} data-view aria-current={route.view === view ? 'page' : undefined}>
                 <Icon name={icon} />

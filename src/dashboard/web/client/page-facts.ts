@@ -7,6 +7,8 @@ export interface PageFacts {
   readonly token: string | undefined
   readonly insecure: boolean
   readonly terminal: boolean
+  /** The board is in a database, which other nodes may share. */
+  readonly nodes: boolean
   /** The build's version; absent before the log-in. */
   readonly build: string | undefined
   /** Address of the licences of what is in the page, below <base>. */
@@ -22,6 +24,7 @@ export function readPageFacts(document: Document): PageFacts {
     token: meta('hermes-token'),
     insecure: meta('hermes-insecure') !== undefined,
     terminal: meta('hermes-tui') !== undefined,
+    nodes: meta('hermes-nodes') !== undefined,
     build: meta('hermes-build'),
     licenses: meta('hermes-licenses'),
   }

@@ -4,7 +4,9 @@ export const PROFILE_TABS = ['log', 'deaths', 'sessions', 'settings'] as const
 export type ProfileTab = (typeof PROFILE_TABS)[number]
 
 export type Route =
-  | { readonly view: 'overview' | 'kanban' | 'boots' | 'terminal' | 'login' | 'unknown' }
+  | { readonly view: 'overview' | 'kanban' | 'boots' | 'nodes' | 'terminal' | 'login' | 'unknown' }
+  /** The log of a gateway of another node. */
+  | { readonly view: 'node-gateway'; readonly node: string; readonly name: string }
   | { readonly view: 'profile'; readonly name: string; readonly tab: ProfileTab }
 
 /** @param path without the prefix the dashboard is served under @param search with its `?`, or empty */
@@ -14,10 +16,13 @@ export function parseRoute(path: string, search: string): Route {
       return { view: 'overview' }
     case '/kanban':
     case '/boots':
+    case '/nodes':
     case '/terminal':
     case '/login':
-      return { view: path.slice(1) as 'kanban' | 'boots' | 'terminal' | 'login' }
+      return { view: path.slice(1) as 'kanban' | 'boots' | 'nodes' | 'terminal' | 'login' }
   }
+  const [, node, ofNode] = /^\/nodes\/([a-z0-9][a-z0-9._-]*)\/([a-z0-9][a-z0-9_-]*)$/.exec(path) ?? []
+  if (node !== undefined && ofNode !== undefined) return { view: 'node-gateway', node, name: ofNode }
   const name = /^\/profiles\/([a-z0-9][a-z0-9_-]*)$/.exec(path)?.[1]
   if (name === undefined) return { view: 'unknown' }
   const wished = new URLSearchParams(search).get('tab')
@@ -26,3 +31,5 @@ export function parseRoute(path: string, search: string): Route {
 
 export const profilePath = (name: string, tab: ProfileTab = 'log'): string =>
   `/profiles/${name}${tab === 'log' ? '' : `?tab=${tab}`}`
+
+export const nodeGatewayPath = (node: string, name: string): string => `/nodes/${node}/${name}`

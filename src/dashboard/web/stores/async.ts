@@ -18,6 +18,25 @@ export function useLoaded<T>(key: string, load: () => Promise<T>): Loaded<T> {
   return loaded
 }
 
+/** Likewise, and loads again some time after each answer, while the page is seen. */
+export function usePolled<T>(key: string, load: () => Promise<T>, everyMs: number): Loaded<T> {
+  const loaded = useLoaded(key, load)
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout>
+    let ended = false
+    const again = async (): Promise<void> => {
+      if (!document.hidden) await loaded.reload()
+      if (!ended) timer = setTimeout(again, everyMs)
+    }
+    timer = setTimeout(again, everyMs)
+    return () => {
+      ended = true
+      clearTimeout(timer)
+    }
+  }, [loaded, everyMs])
+  return loaded
+}
+
 function createLoaded<T>(load: () => Promise<T>): Loaded<T> {
   const value = signal<T | undefined>(undefined)
   const failure = signal<Failure | undefined>(undefined)

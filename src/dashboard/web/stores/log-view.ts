@@ -48,7 +48,8 @@ export interface LogView {
   close(): void
 }
 
-export function openLog(client: Client, profile: string): LogView {
+/** @param path of the log in the API: `/api/profiles/coder/logs` */
+export function openLog(client: Client, path: string): LogView {
   const buffer = new LogBuffer(MAX_LINES)
   const snapshot = signal<LogSnapshot>({ version: 0, shift: 0, added: 0 })
   const connection = signal<Connection>({ state: 'connecting' })
@@ -58,7 +59,6 @@ export function openLog(client: Client, profile: string): LogView {
   const searched = signal<string | undefined>(undefined)
   const olderState = signal<'some' | 'loading' | 'none' | 'let-go'>('loading')
   const failure = signal<string | undefined>(undefined)
-  const path = `/api/profiles/${profile}/logs`
   let before: string | undefined
   /** Lines that came while the page of the file they follow on is still on its way; undefined: none is. */
   let waiting: LogLine[] | undefined

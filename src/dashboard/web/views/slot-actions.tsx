@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import type { Slot } from '../../contract/slots.ts'
+import type { ActionDone, Slot } from '../../contract/slots.ts'
 import { slotPredicate, stateWords } from '../core/format.ts'
 import { Button } from '../parts/button.tsx'
 import { useApp } from '../stores/app-context.ts'
@@ -11,17 +11,19 @@ interface SlotActionsProps {
   readonly profile: string | undefined
   /** Shows text on the buttons. */
   readonly wide?: boolean
+  /** Default: on this node. */
+  readonly perform?: (action: Action) => Promise<ActionDone>
 }
 
 /** Buttons to start or stop, and to restart, as the state allows. The event stream reports the new state. */
-export function SlotActions({ slotKey, slot, profile, wide = false }: SlotActionsProps) {
+export function SlotActions({ slotKey, slot, profile, wide = false, perform }: SlotActionsProps) {
   const { fleet, notices } = useApp()
   const busy = useSignal(false)
   const name = profile ?? slotKey
   const act = async (action: Action): Promise<void> => {
     busy.value = true
     try {
-      const { changed, slot: now } = await fleet.act(slotKey, action, profile)
+      const { changed, slot: now } = await (perform?.(action) ?? fleet.act(slotKey, action, profile))
       notices.done(
         changed ? `${name} ${slotPredicate(now, Date.now())}` : `${name} was already ${stateWords(now.state)}`,
       )

@@ -9,10 +9,16 @@ import { useApp } from '../../stores/app-context.ts'
 import { type LogView, openLog } from '../../stores/log-view.ts'
 import { LogList } from './log-list.tsx'
 
+interface LogPaneProps {
+  readonly profile: string
+  /** In the API; default: a profile of this node. */
+  readonly path?: string
+}
+
 /** A profile's live log with its controls. */
-export function LogPane({ profile }: { readonly profile: string }) {
+export function LogPane({ profile, path = `/api/profiles/${profile}/logs` }: LogPaneProps) {
   const { client } = useApp()
-  const view = useMemo(() => openLog(client, profile), [client, profile])
+  const view = useMemo(() => openLog(client, path), [client, path])
   useEffect(() => () => view.close(), [view])
   const chosen = useSignal<Extract<Entry, { kind: 'line' }> | undefined>(undefined)
   const highlight = useSignal('')

@@ -1,10 +1,10 @@
 /** Two containers' worth of programs on one database: each with its own home, dispatcher and dashboard. */
-import { hermes as command, type Ran } from './cli.ts'
-import { type Asking, askHttp, type DashboardAnswer, pageToken } from './dashboard/dashboard.ts'
-import { type RunningHermes, startHermes } from './hermes.ts'
-import { startPostgres } from './kanban/postgres.ts'
-import { freePort } from './port.ts'
-import { waitFor } from './wait.ts'
+import { hermes as command, type Ran } from '../cli.ts'
+import { type Asking, askHttp, type DashboardAnswer, pageToken } from '../dashboard/dashboard.ts'
+import { type RunningHermes, startHermes } from '../hermes.ts'
+import { freePort } from '../port.ts'
+import { waitFor } from '../wait.ts'
+import { startPostgres } from './postgres.ts'
 
 export interface NodeOfTest {
   readonly name: string
