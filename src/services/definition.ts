@@ -5,6 +5,7 @@
  */
 import type { Announcement } from '../profile/config/kinds.ts'
 import type { ProgramRules } from '../profile/config/program-keys.ts'
+import type { Dependency } from '../profile/config/program-kinds.ts'
 import type { SignalName } from '../system/signals.ts'
 
 /** Services live in slots of this prefix: `service-nginx`. */
@@ -53,12 +54,6 @@ export interface ServicePrograms {
 }
 
 export type ServiceReadiness = { readonly by: 'alive' } | Announcement
-
-export interface Dependency {
-  readonly name: string
-  /** `ready`: up, or for a oneshot done. `started`: its process is there. */
-  readonly until: 'ready' | 'started'
-}
 
 /** The supervisor's half: when it runs. */
 export interface ServiceRules extends ProgramRules {

@@ -2,8 +2,10 @@
  * The order in which services start and stop. Pure: goals and states in, what to do now and the goals that are left
  * out. Applying the steps and asking again changes nothing until a state has changed.
  */
-import type { SlotState } from '../slot/slot.ts'
-import type { Dependency } from './definition.ts'
+
+import type { Dependency } from '../profile/config/program-kinds.ts'
+import { isSuccess } from '../slot/ending.ts'
+import type { Slot, SlotState } from '../slot/slot.ts'
 
 /** Pending actions: services to start when their dependencies are up, and to stop when their dependents are down. */
 export interface Goals {
@@ -16,6 +18,8 @@ export const NO_GOALS: Goals = { start: new Set(), stop: new Set() }
 export interface PlannedService {
   readonly dependsOn: readonly Dependency[]
   readonly state: SlotState
+  /** Its last process has ended with 0, and by itself. */
+  readonly succeeded?: boolean
 }
 export type Services = ReadonlyMap<string, PlannedService>
 
@@ -26,7 +30,12 @@ export interface Plan {
 
 /** Adds a start, with everything it needs. Its needs that were to be stopped stay. */
 export function wantStarted(goals: Goals, services: Services, names: Iterable<string>): Goals {
-  const needed = closure(names, (name) => services.get(name)?.dependsOn.map((one) => one.name) ?? [])
+  const asked = new Set(names)
+  // A dependency that has completed its work is not run again for those that need it.
+  const isOver = (one: Dependency): boolean => one.until === 'completed' && isSatisfied(one, services.get(one.name))
+  const needs = (name: string): readonly string[] =>
+    services.get(name)?.dependsOn.flatMap((one) => (isOver(one) ? [] : [one.name])) ?? []
+  const needed = closure(asked, needs)
   const absent = [...needed].filter((name) => !isThere(services.get(name)?.state))
   return { start: new Set([...goals.start, ...absent]), stop: without(goals.stop, needed) }
 }
@@ -63,11 +72,29 @@ export function plan(goals: Goals, services: Services): Plan {
 /** Returns the services that a service still waits for. */
 export const missingOf = (services: Services, name: string): readonly string[] =>
   (services.get(name)?.dependsOn ?? [])
-    .filter((one) => !isSatisfied(one, services.get(one.name)?.state))
+    .filter((one) => !isSatisfied(one, services.get(one.name)))
     .map((one) => one.name)
 
-const isSatisfied = ({ until }: Dependency, state: SlotState | undefined): boolean =>
-  state === 'up' || state === 'done' || (until === 'started' && state === 'starting')
+/** @param on absent: there is no such slot */
+export function isSatisfied(
+  { until }: Dependency,
+  on: Pick<PlannedService, 'state' | 'succeeded'> | undefined,
+): boolean {
+  switch (until) {
+    case 'completed':
+      return on?.state === 'done' || (on?.state === 'down' && on.succeeded === true)
+    case 'started':
+      return on?.state === 'starting' || on?.state === 'up' || on?.state === 'done'
+    case 'ready':
+      return on?.state === 'up' || on?.state === 'done'
+  }
+}
+
+/** The facts of a slot that count for a dependency. */
+export const dependedOn = (slot: Slot | undefined): Pick<PlannedService, 'state' | 'succeeded'> => {
+  const { state = 'down', lastEnding } = slot ?? {}
+  return { state, succeeded: lastEnding !== undefined && !lastEnding.asked && isSuccess(lastEnding.ending) }
+}
 
 /** It runs, has run, or is seen to by its slot: nothing has to be started. */
 const isThere = (state: SlotState | undefined): boolean =>

@@ -19,8 +19,8 @@ import {
   variables,
 } from '../profile/config/kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from '../profile/config/program-keys.ts'
+import { dependencies } from '../profile/config/program-kinds.ts'
 import { isRecord } from '../system/text/record.ts'
-import type { Dependency } from './definition.ts'
 
 export interface ServiceKey<T> {
   readonly kind: Kind<T>
@@ -46,25 +46,6 @@ const directory: Kind<string> = {
   expected: 'an absolute path',
   read: (value) => (readName(value)?.startsWith('/') ? (value as string) : undefined),
   schema: { type: 'string', pattern: '^/' },
-}
-
-const dependencies: Kind<readonly Dependency[]> = {
-  expected: 'a list of names, or names with ready or started such as {redis: ready}',
-  read(value) {
-    if (Array.isArray(value)) {
-      const isNames = value.every((name) => typeof name === 'string')
-      return isNames ? value.map((name) => ({ name, until: 'ready' })) : undefined
-    }
-    if (!isRecord(value)) return undefined
-    const all = Object.entries(value).map(([name, until]) => ({ name, until }))
-    return all.every((one): one is Dependency => one.until === 'ready' || one.until === 'started') ? all : undefined
-  },
-  schema: {
-    anyOf: [
-      { type: 'array', items: { type: 'string' } },
-      { type: 'object', additionalProperties: { enum: ['ready', 'started'] } },
-    ],
-  },
 }
 
 const SPAN = durationKind(1)

@@ -33,6 +33,7 @@ import { ProfileSlots } from './reconcile/profiles.ts'
 import { SlotDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
 import { ServiceSlots } from './services/image-services.ts'
+import { WaitingGateways } from './services/waiting-gateways.ts'
 import { SlotNotifier } from './slot-notifier.ts'
 import { ChildReports } from './slots/child-reports.ts'
 import type { SlotObserver } from './slots/entry.ts'
@@ -100,6 +101,7 @@ export function makeSlots(
     timezone: container.TZ,
     ifBootFails: ifBootFails(container),
   })
+  const waiting = new WaitingGateways({ table: () => table, services, stateStore })
   const launcher = new Launcher({
     home,
     paths,
@@ -128,12 +130,15 @@ export function makeSlots(
   const heldSlot = heldByMain === undefined ? undefined : gatewaySlot(heldByMain)
   const runs = { launcher, dirs, logs }
   const { observer } = later
-  const table = new SlotTable({ heldSlot, kernel: native, clock, send, stateStore, runs, journal, random, observer })
+  const holds = waiting.holds.bind(waiting)
+  const parts = { stateStore, runs, journal, random, observer, holds }
+  const table = new SlotTable({ heldSlot, kernel: native, clock, send, ...parts })
   const warnOfFiles = new LimitedLog('state files of gateways', clock, warn).log
   const files = new GatewayFiles({ home, instance, clock, warn: warnOfFiles })
   return {
     table,
     services,
+    waiting,
     runs,
     held: { profile: heldByMain, slot: heldSlot },
     reports: new ChildReports({
@@ -146,7 +151,7 @@ export function makeSlots(
     }),
     files,
     statusFiles: new StatusFiles({ table, files, dirs, clock }),
-    waiters: new SlotWaiters(clock, (key) => services.waitsFor(key)),
+    waiters: new SlotWaiters(clock, (key) => services.waitsFor(key) ?? waiting.waitsFor(key)),
     jobResults: new JobResults(warn),
   }
 }
@@ -154,7 +159,7 @@ export function makeSlots(
 /** Parts that follow the volume's life: the slots that use it, and its files. */
 export function makeVolume(
   { options, container, journal, link, stateStore }: BaseParts,
-  { table, services, runs, held, files, statusFiles }: SlotParts,
+  { table, services, waiting, runs, held, files, statusFiles }: SlotParts,
   later: { readonly controlChannels: () => ControlChannels },
 ) {
   const { start, clock, native, install, exit } = options
@@ -188,6 +193,7 @@ export function makeVolume(
       profiles,
       dispatcher,
       services,
+      waiting,
       files,
       statusFiles,
     }),
@@ -216,7 +222,7 @@ export function makeVolume(
 /** Parts that operators and s6's tools reach. */
 export function makeOperatorParts(
   { options, paths, container, journal, link }: BaseParts,
-  { table, services, runs, held, files, statusFiles, waiters }: SlotParts,
+  { table, services, waiting, runs, held, files, statusFiles, waiters }: SlotParts,
   { life, advice }: VolumeParts,
 ) {
   const { start, version, clock, native, exit } = options
@@ -232,7 +238,7 @@ export function makeOperatorParts(
     container: { home, heldSlot: held.slot, instance, manager, version, pid1, identity },
     clock,
     send,
-    slots: { table, logs, files, waiters, services },
+    slots: { table, logs, files, waiters, services, waiting },
     life,
     ownership,
     helpers,
@@ -262,10 +268,10 @@ export function makeOperatorParts(
 /** Passes on what happens to slots. */
 export function makeNotifier(
   { options, journal, link }: BaseParts,
-  { table, services, waiters, jobResults, statusFiles }: SlotParts,
+  { table, services, waiting, waiters, jobResults, statusFiles }: SlotParts,
   { life }: VolumeParts,
   { operations, s6 }: OperatorParts,
 ): SlotNotifier {
-  const listeners = { services, waiters, jobResults, statusFiles, s6, operations }
+  const listeners = { services, waiting, waiters, jobResults, statusFiles, s6, operations }
   return new SlotNotifier({ clock: options.clock, journal, send: link.send, table, life, listeners })
 }

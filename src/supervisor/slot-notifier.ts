@@ -9,6 +9,7 @@ import type { SlotWaiters } from './operator/slot-waiters.ts'
 import type { StatusFiles } from './operator/status-files.ts'
 import { transitionText } from './operator/transition-text.ts'
 import type { ServiceSlots } from './services/image-services.ts'
+import type { WaitingGateways } from './services/waiting-gateways.ts'
 import type { SlotEntry, SlotObserver, Transition } from './slots/entry.ts'
 import type { JobResults } from './slots/job-results.ts'
 import type { SlotTable } from './slots/table.ts'
@@ -26,6 +27,7 @@ export interface SlotNotifierOptions {
 
 export interface SlotListeners {
   readonly services: Pick<ServiceSlots, 'changed'>
+  readonly waiting: Pick<WaitingGateways, 'changed'>
   readonly waiters: Pick<SlotWaiters, 'changed' | 'removed'>
   readonly jobResults: Pick<JobResults, 'keep' | 'drop'>
   readonly statusFiles: Pick<StatusFiles, 'changed' | 'removed' | 'tally'>
@@ -52,11 +54,12 @@ export class SlotNotifier implements SlotObserver {
   /** Called after each step of a slot. */
   changed({ entry, before, event }: Transition): void {
     const { clock, journal, life } = this.#options
-    const { services, waiters, jobResults, statusFiles, s6, operations } = this.#options.listeners
+    const { services, waiting, waiters, jobResults, statusFiles, s6, operations } = this.#options.listeners
     const { key, slot } = entry
     const message = transitionText(key, before, slot, event, clock.nowMs())
     if (message !== undefined) journal[message.level](message.text)
     services.changed(key, slot)
+    waiting.changed()
     waiters.changed(key, slot)
     jobResults.keep(entry)
     statusFiles.changed(entry, before)

@@ -11,6 +11,7 @@ import { DISPATCHER, type DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import type { ProfileSlots } from './reconcile/profiles.ts'
 import { watchProfiles } from './reconcile/watch.ts'
 import type { ServiceSlots } from './services/image-services.ts'
+import type { WaitingGateways } from './services/waiting-gateways.ts'
 import type { SlotTable } from './slots/table.ts'
 
 /** The dashboard's slot; a container whose main program it is has no such slot. */
@@ -26,6 +27,7 @@ export interface VolumeSlotsOptions {
   readonly profiles: ProfileSlots
   readonly dispatcher: DispatcherSlot
   readonly services: ServiceSlots
+  readonly waiting: Pick<WaitingGateways, 'begin'>
   readonly files: GatewayFiles
   readonly statusFiles: StatusFiles
 }
@@ -73,7 +75,7 @@ export class VolumeSlots {
   }
 
   #register(isFirst: boolean, reconcile: () => void): void {
-    const { start, container, journal, table, profiles, dispatcher, services, clock } = this.#options
+    const { start, container, journal, table, profiles, dispatcher, services, waiting, clock } = this.#options
     const { home, foreground, main } = start
     if (isFirst && foreground && main.length === 0) this.#startDefault()
     try {
@@ -86,6 +88,7 @@ export class VolumeSlots {
     table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
     dispatcher.watch()
     services.begin(isFirst)
+    waiting.begin()
     const polled = (): void => dispatcher.poll()
     this.#watch = watchProfiles({ home, clock, changed: reconcile, polled, warn: journal.warn })
   }

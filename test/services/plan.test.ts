@@ -6,13 +6,14 @@ import type { SlotState } from '../../src/slot/slot.ts'
 interface One {
   readonly needs: readonly string[]
   readonly state: SlotState
-  readonly until?: 'ready' | 'started'
+  readonly until?: 'ready' | 'started' | 'completed'
+  readonly succeeded?: true
 }
 const services = (of: Readonly<Record<string, One>>) =>
   new Map(
-    Object.entries(of).map(([name, { needs, state, until = 'ready' }]) => [
+    Object.entries(of).map(([name, { needs, state, until = 'ready', succeeded }]) => [
       name,
-      { dependsOn: needs.map((need) => ({ name: need, until })), state },
+      { dependsOn: needs.map((need) => ({ name: need, until })), state, ...(succeeded && { succeeded }) },
     ]),
   )
 const steps = (goals: Goals, all: ReturnType<typeof services>): string[] =>
@@ -43,6 +44,22 @@ describe('start', () => {
       web: { needs: ['log'], state: 'down', until: 'started' },
     })
     expect(steps(wantStarted(NO_GOALS, all, ['web']), all)).toEqual(['start web'])
+  })
+
+  test('with "completed" it has to have ended with 0, and is not run again for that', () => {
+    const at = (state: SlotState, succeeded?: true) =>
+      services({
+        job: { needs: [], state, ...(succeeded && { succeeded }) },
+        web: { needs: ['job'], state: 'down', until: 'completed' },
+      })
+    const goals = wantStarted(NO_GOALS, at('down'), ['web'])
+    expect(steps(goals, at('down'))).toEqual(['start job'])
+    const left = plan(goals, at('down')).goals
+    for (const state of ['starting', 'up', 'backoff', 'parked'] as const) expect(steps(left, at(state))).toEqual([])
+    expect(steps(left, at('down', true))).toEqual(['start web'])
+    expect(steps(left, at('done'))).toEqual(['start web'])
+    expect(steps(wantStarted(NO_GOALS, at('down', true), ['web']), at('down', true))).toEqual(['start web'])
+    expect(steps(wantStarted(NO_GOALS, at('down', true), ['job']), at('down', true))).toEqual(['start job'])
   })
 
   test('leaves alone what is there, or about to be', () => {

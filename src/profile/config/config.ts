@@ -6,6 +6,7 @@ import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type
 import type { GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
 import { readPlainLines } from './plain-lines.ts'
 import { type ProgramRules, programRules } from './program-keys.ts'
+import type { Dependency } from './program-kinds.ts'
 
 /** Settings of a profile's gateway; durations in ms. */
 export interface GatewayConfig extends ProgramRules {
@@ -23,6 +24,7 @@ export interface GatewayConfig extends ProgramRules {
   readonly stopTimeoutMs: number
   readonly stopSignal: SignalName
   readonly essential: boolean
+  readonly dependsOn: readonly Dependency[] | null
 }
 
 export interface AgentConfig {
@@ -210,6 +212,7 @@ function assemble(v: ConfigValues): ProfileConfig {
       stopTimeoutMs: v['gateway.stop_timeout'],
       stopSignal: v['gateway.stop_signal'],
       essential: v['gateway.essential'],
+      dependsOn: v['gateway.depends_on'],
       ...programRules({
         liveness: v['gateway.liveness'],
         memory_limit: v['gateway.memory_limit'],

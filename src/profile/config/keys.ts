@@ -20,6 +20,7 @@ import {
   wholeOrText,
 } from './kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from './program-keys.ts'
+import { dependencies } from './program-kinds.ts'
 
 export type Ready = { readonly by: 'auto' } | Announcement
 
@@ -104,6 +105,10 @@ export const CONFIG_KEYS = {
   'gateway.stop_timeout': duration(10_000, '10s', 'time from the stop signal to KILL'),
   'gateway.stop_signal': key(signal, 'TERM', 'TERM', 'signal that stops it'),
   'gateway.essential': key(flag, false, 'false', 'true: stop the container when it has ended for good or is parked'),
+  'gateway.depends_on': optional(
+    dependencies,
+    'services of the image, or gateways such as gateway-writer, that it waits for before each start by the boot or a command',
+  ),
   ...gatewayKeys(),
   'agent.command': optional(
     argv,

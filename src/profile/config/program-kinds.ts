@@ -81,6 +81,37 @@ export const watchedPaths: Kind<readonly string[]> = {
   schema: { type: 'array', minItems: 1, items: { type: 'string', not: { pattern: NOT_BELOW.source } } },
 }
 
+// ---- what it waits for ----
+
+const UNTIL = ['ready', 'started', 'completed'] as const
+export interface Dependency {
+  readonly name: string
+  /**
+   * `ready`: up, or for a oneshot done. `started`: its process is there. `completed`: done, or it has ended with 0 and
+   * is not started again.
+   */
+  readonly until: (typeof UNTIL)[number]
+}
+
+export const dependencies: Kind<readonly Dependency[]> = {
+  expected: 'a list of names, or names with ready, started or completed such as {redis: ready}',
+  read(value) {
+    if (Array.isArray(value)) {
+      const isNames = value.every((name) => typeof name === 'string')
+      return isNames ? value.map((name) => ({ name, until: 'ready' })) : undefined
+    }
+    if (!isRecord(value)) return undefined
+    const all = Object.entries(value).map(([name, until]) => ({ name, until: UNTIL.find((one) => one === until) }))
+    return all.every((one): one is Dependency => one.until !== undefined) ? all : undefined
+  },
+  schema: {
+    anyOf: [
+      { type: 'array', items: { type: 'string' } },
+      { type: 'object', additionalProperties: { enum: UNTIL } },
+    ],
+  },
+}
+
 // ---- what it may use of the machine ----
 
 const SIZE = /^(\d{1,15})([KMG]?)$/

@@ -1,6 +1,6 @@
 import type { GatewayConfig } from '../../profile/config/config.ts'
 import type { ProgramRules } from '../../profile/config/program-keys.ts'
-import type { Liveness } from '../../profile/config/program-kinds.ts'
+import type { Dependency, Liveness } from '../../profile/config/program-kinds.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { LONGEST_MS } from '../../protocol/init.ts'
 import { FINISH_TIMEOUT_MS, type ServiceReadiness, type ServiceRules } from '../../services/definition.ts'
@@ -17,6 +17,8 @@ export interface Launch {
   readonly essential: boolean
   /** When its running process has to be replaced; absent: nothing looks after it. */
   readonly health?: Health
+  /** Slots that its start waits for; absent: none, or another part sees to them. */
+  readonly dependsOn?: readonly Dependency[]
 }
 
 /** Rules for a process that is up. */
@@ -60,6 +62,7 @@ export function gatewayLaunch(gateway: GatewayConfig, { announces, hasFinish }: 
     killLeftovers: gateway.killLeftovers,
     essential: gateway.essential,
     ...healthOf(gateway),
+    ...(gateway.dependsOn !== null && { dependsOn: gateway.dependsOn }),
   }
 }
 

@@ -10,6 +10,7 @@ import { HermesError } from '../../system/errors.ts'
 import { profileDir, profileOfSlot } from '../../system/paths.ts'
 import type { Follower, Handlers } from '../control/server.ts'
 import type { ServiceSlots } from '../services/image-services.ts'
+import type { WaitingGateways } from '../services/waiting-gateways.ts'
 import type { SlotEntry } from '../slots/entry.ts'
 import type { SlotLogs } from '../slots/logs.ts'
 import type { SlotTable } from '../slots/table.ts'
@@ -53,6 +54,7 @@ export interface OperatedSlots {
   readonly files: GatewayFiles
   readonly waiters: SlotWaiters
   readonly services: ServiceSlots
+  readonly waiting: Pick<WaitingGateways, 'note'>
 }
 
 /** Operations for clients of the control socket. */
@@ -206,8 +208,9 @@ export class SlotOperations {
   #statusOf(entry: SlotEntry): SlotStatus {
     const { clock } = this.#options
     const { home, heldSlot } = this.#options.container
-    const { services } = this.#options.slots
-    const note = entry.key === heldSlot ? { reason: MAIN_PROGRAM } : services.note(entry.key)
+    const { services, waiting } = this.#options.slots
+    const note =
+      entry.key === heldSlot ? { reason: MAIN_PROGRAM } : { ...services.note(entry.key), ...waiting.note(entry.key) }
     return slotStatus(entry, home, clock, note)
   }
 

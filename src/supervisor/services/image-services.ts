@@ -4,6 +4,7 @@ import type { Journal } from '../../log/io/journal.ts'
 import type { ToInit } from '../../protocol/init.ts'
 import { type ServiceRules, serviceOfSlot, serviceSlot } from '../../services/definition.ts'
 import {
+  dependedOn,
   type Goals,
   missingOf,
   NO_GOALS,
@@ -59,6 +60,8 @@ export class ServiceSlots {
   #goals: Goals = NO_GOALS
   #phase: 'before' | 'running' | 'stopped' = 'before'
   #restored: string | undefined
+  /** Needed by gateways before the services were there. */
+  readonly #needed = new Set<string>()
 
   constructor(options: ServiceSlotsOptions) {
     this.#options = options
@@ -101,8 +104,17 @@ export class ServiceSlots {
     const atBoot = all.filter(({ start }) => start)
     const unscheduled = atBoot.filter(({ kind }) => kind !== 'scheduled')
     this.#goals = kept?.goals ?? wantStarted(NO_GOALS, this.#states(), unscheduled.map(nameOf))
+    this.#goals = wantStarted(this.#goals, this.#states(), this.#needed)
     const isScheduled = new Set(kept?.scheduled ?? atBoot.map(nameOf))
     for (const rules of all) if (isScheduled.has(rules.name)) this.#schedules.start(rules)
+    this.#proceed()
+  }
+
+  /** Something else depends on these: they are started, too. */
+  need(names: readonly string[]): void {
+    if (this.#phase === 'before') for (const name of names) this.#needed.add(name)
+    if (this.#phase !== 'running' || names.length === 0) return
+    this.#goals = wantStarted(this.#goals, this.#states(), names)
     this.#proceed()
   }
 
@@ -211,7 +223,7 @@ export class ServiceSlots {
     return new Map(
       [...this.#services().rules.values()].map(({ name, dependsOn }) => [
         name,
-        { dependsOn, state: table().get(serviceSlot(name))?.slot.state ?? 'down' },
+        { dependsOn, ...dependedOn(table().get(serviceSlot(name))?.slot) },
       ]),
     )
   }

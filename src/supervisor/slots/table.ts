@@ -33,6 +33,8 @@ export interface SlotTableOptions {
   readonly journal: Pick<Journal, 'warn' | 'error'>
   /** 0 ≤ n < 1 */
   readonly random: () => number
+  /** The event is a start that has to wait: nothing happens now. Called at each event: it may refer to the table. */
+  readonly holds?: (entry: SlotEntry, event: SlotEvent) => boolean
   /** Called at each event: it refers to the table itself. */
   readonly observer: () => SlotObserver
 }
@@ -124,7 +126,8 @@ export class SlotTable {
       this.#justRead = working
       this.dispatch(key, { type: 'want', wanted: job === undefined ? 'up' : 'once' })
       this.#justRead = undefined
-      return working
+      // Its start may have to wait for others: it is there, and down.
+      if (working.slot !== slot) return working
     }
     this.#save(working)
     this.#starts.prepare(working)
@@ -211,6 +214,7 @@ export class SlotTable {
   #happen(working: Working, event: SlotEvent): void {
     const { clock } = this.#options
     if (MAY_START.has(event.type)) this.#configure(working)
+    if (this.#options.holds?.(working, event)) return
     const before = working.slot
     const [after, ...effects] = step(before, event, clock.nowMs())
     if (after !== before) {

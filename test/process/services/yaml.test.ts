@@ -141,6 +141,29 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
     }
   })
 
+  test('a gateway starts the service that it depends on, and waits until it is ready', async () => {
+    const config = JSON.stringify({ gateway: { command: ['sleep', '1000'], depends_on: { cache: 'ready' } } })
+    await using box = await startServices({
+      etc: {
+        'hermes/services.yaml': JSON.stringify({
+          services: {
+            cache: {
+              ...sh('while [ ! -e /run/go ]; do sleep 0.05; done; echo at work; exec sleep 1000'),
+              start: false,
+              ready: { log: 'at work' },
+            },
+          },
+        }),
+      },
+      prepare: `mkdir -p $home/profiles/web; echo '${config}' >$home/profiles/web/config.yaml; echo running >$home/profiles/web/desired_state; chown -R 10000:10000 $home`,
+    })
+    await box.service('cache', ({ state }) => state === 'starting')
+    const web = async () => (await box.status()).slots.find((one) => one.slot === 'gateway-web')
+    expect(await web()).toMatchObject({ state: 'down', wanted: 'up', reason: 'waits for cache' })
+    await box.pid1.exec(['touch', '/run/go'])
+    await waitFor('the gateway to be up', async () => (await web())?.state === 'up')
+  })
+
   test('a scheduled service runs at its times, never twice at once, and says when next', async () => {
     await using box = await yaml({
       tick: { ...sh('echo tick'), schedule: '* * * * * *' },

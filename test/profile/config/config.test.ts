@@ -124,6 +124,7 @@ gateway:
   liveness: {tcp: 80, silence: 2m}
   memory_limit: 1G
   max_age: 12h
+  depends_on: {redis: ready, gateway-writer: started}
   watch: [./prompts, config.yaml]
   nice: 19
   rlimits: {nproc: unlimited}
@@ -148,6 +149,10 @@ gateway:
       },
       memoryLimitBytes: 2 ** 30,
       maxAgeMs: 43_200_000,
+      dependsOn: [
+        { name: 'redis', until: 'ready' },
+        { name: 'gateway-writer', until: 'started' },
+      ],
       watch: ['prompts', 'config.yaml'],
       nice: 19,
       rlimits: { nproc: null },

@@ -47,6 +47,7 @@ const storedOf = (slot: Slot): StoredSlot => ({
       maxAgeMs: 6,
       watch: ['/x'],
     },
+    dependsOn: [{ name: 'a', until: 'started' }],
   },
   job: {
     slot: 'job-1',
