@@ -13,6 +13,12 @@ export interface DispatchReport {
   readonly auto_assigned_default: readonly string[]
   readonly skipped_unassigned: readonly string[]
   readonly skipped_nonspawnable: readonly string[]
+  /** Tasks of profiles that another node has; absent on a board of one node. */
+  readonly skipped_elsewhere?: readonly {
+    readonly task_id: string
+    readonly assignee: string
+    readonly node: string
+  }[]
   readonly skipped_unconfigured: readonly string[]
   readonly crashed: readonly string[]
   readonly timed_out: readonly string[]
@@ -23,7 +29,7 @@ export interface DispatchReport {
   readonly skipped_locked: boolean
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] ? E[] : T[K] }
+type Writable<T> = { -readonly [K in keyof T]: T[K] extends readonly (infer E)[] | undefined ? E[] : T[K] }
 export type ReportDraft = Writable<DispatchReport>
 
 export const emptyReport = (): ReportDraft => ({
@@ -68,6 +74,7 @@ export function reportText(report: DispatchReport, { dryRun, defaultAssignee, as
       ({ task_id, assignee, current }) => `Deferred (${assignee} at per-profile cap, ${current} running): ${task_id}`,
     ),
     ...named('Skipped (non-spawnable assignee — terminal lane, OK)', report.skipped_nonspawnable),
+    ...elsewhere(report),
     ...unconfigured(report.skipped_unconfigured, assigneeOf),
     ...report.respawn_guarded.map(({ task_id, reason }) => `Deferred (respawn guard, ${reason}): ${task_id}`),
     ...named('Crashed', report.crashed),
@@ -82,6 +89,11 @@ export function reportText(report: DispatchReport, { dryRun, defaultAssignee, as
 
 const named = (title: string, ids: readonly string[]): readonly string[] =>
   ids.length === 0 ? [] : [`${title}: ${ids.join(', ')}`]
+
+const elsewhere = ({ skipped_elsewhere = [] }: DispatchReport): readonly string[] =>
+  [...Map.groupBy(skipped_elsewhere, ({ node }) => node)].map(
+    ([node, members]) => `Left to node ${node}: ${members.map(({ task_id }) => task_id).join(', ')}`,
+  )
 
 const unconfigured = (ids: readonly string[], assigneeOf: (id: string) => string | null): readonly string[] =>
   [...Map.groupBy(ids, (id) => assigneeOf(id) ?? '?')].map(

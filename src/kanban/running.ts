@@ -1,4 +1,5 @@
 /** Judges a running task from its row, its run and the state of its process. */
+import { elapsedText } from '../system/text/span.ts'
 import { looksLikeQuotaOrAuth, pauseMs } from './guard.ts'
 import type { Rules } from './rules.ts'
 import { type Outcome, readyOrTodo, type Status } from './task.ts'
@@ -15,6 +16,8 @@ export type ObservedWorker =
   | { readonly state: 'alive'; readonly pid: number | null }
   | { readonly state: 'gone' }
   | { readonly state: 'unknown' }
+  /** On another node. `isOver`: its lease has lapsed, and the node has ended its workers before. */
+  | { readonly state: 'elsewhere'; readonly node: string; readonly silentMs: number; readonly isOver: boolean }
   /**
    * Result of the worker's job. `asked`: it was stopped on request. `output`: its last output. `reason`: why there is
    * no result.
@@ -83,6 +86,11 @@ export function judgeRunning(task: RunningTask, rules: Rules, now: Now): RunVerd
   const { seen, run } = task
   // Set running by hand, or by another tool: it counts as running, and we leave it alone.
   if (run === null && !task.claimed && task.workerPid === null) return { do: 'keep' }
+  // Only the node of a run knows about its worker.
+  if (seen.state === 'elsewhere')
+    return seen.isOver
+      ? reclaim(`node ${seen.node} has not been heard of for ${elapsedText(seen.silentMs)}`)
+      : { do: 'keep' }
   // A result that was kept is taken first, however late: the work must not be done twice.
   if (seen.state === 'ended') return { do: 'end', end: endOf(seen, task.lacksResult) }
   const otherLife = run !== null && now.instance !== null && run.host === now.host && run.instance !== now.instance

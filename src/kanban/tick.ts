@@ -29,11 +29,22 @@ export interface WaitingTask extends Candidate {
   readonly claimed: boolean
 }
 
+/** A profile: here, and whether something that does tasks is configured; or on another node. */
+export type KnownProfile =
+  | { readonly agent: boolean; readonly elsewhere?: undefined }
+  | { readonly elsewhere: Elsewhere; readonly agent?: undefined }
+
+/** The node that has a profile. `silentMs`: since it was heard of. */
+export interface Elsewhere {
+  readonly node: string
+  readonly isLive: boolean
+  readonly silentMs: number
+}
+
 export interface TickFacts {
   readonly rules: Rules
   readonly now: Now
-  /** Every profile on disk. `agent`: something that does tasks is configured. */
-  readonly profiles: { get(name: string): { readonly agent: boolean } | undefined }
+  readonly profiles: { get(name: string): KnownProfile | undefined }
   readonly running: readonly (RunningTask & Candidate)[]
   /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
   readonly promotable: readonly WaitingTask[]
@@ -92,6 +103,7 @@ export type Reason =
   | { readonly why: 'spawn'; readonly assignee: string; readonly defaulted: boolean }
   | { readonly why: 'unassigned' }
   | { readonly why: 'nonspawnable'; readonly assignee: string }
+  | ({ readonly why: 'elsewhere'; readonly assignee: string } & Elsewhere)
   | { readonly why: 'per_profile_cap'; readonly assignee: string; readonly current: number; readonly cap: number }
   | { readonly why: 'guarded'; readonly reason: GuardReason; readonly untilMs?: number }
   | { readonly why: 'unconfigured'; readonly assignee: string }
@@ -225,6 +237,12 @@ function* startOne(
   if (profile === undefined) {
     report.skipped_nonspawnable.push(id)
     return { why: 'nonspawnable', assignee: assigned }
+  }
+  if (profile.elsewhere !== undefined) {
+    const { node } = profile.elsewhere
+    report.skipped_elsewhere ??= []
+    report.skipped_elsewhere.push({ task_id: id, assignee: assigned, node })
+    return { why: 'elsewhere', assignee: assigned, ...profile.elsewhere }
   }
   const current = busy.get(assigned) ?? 0
   const cap = rules.maxInProgressPerProfile

@@ -1,5 +1,6 @@
 /** Explains in one line why a task is not running. For ready tasks, the reason is the tick's own decision. */
 import { instantText } from '../system/instant.ts'
+import { elapsedText } from '../system/text/span.ts'
 import type { Status, Task } from './task.ts'
 import type { Decision, Reason } from './tick.ts'
 
@@ -68,6 +69,8 @@ function reasonText(reason: Reason, facts: WhyFacts): string {
       return `it has no assignee, and kanban.default_assignee is ${defaultAssignee === null ? 'off' : `'${defaultAssignee}'`}: hermes kanban assign ${task.id} PROFILE`
     case 'nonspawnable':
       return `no profile is named "${reason.assignee}", so it is done by hand; give it to a profile: hermes kanban reassign ${task.id} PROFILE`
+    case 'elsewhere':
+      return elsewhereText(reason)
     case 'per_profile_cap':
       return `waits for ${reason.assignee}: ${reason.current} running, and ${reason.cap} may (kanban.max_in_progress_per_profile)`
     case 'guarded':
@@ -80,6 +83,12 @@ function reasonText(reason: Reason, facts: WhyFacts): string {
     case 'spawn_failed':
       return 'its worker could not be started; the next tick tries again'
   }
+}
+
+function elsewhereText({ assignee, node, isLive, silentMs }: Extract<Reason, { why: 'elsewhere' }>): string {
+  return isLive
+    ? `node ${node} has the profile "${assignee}" and starts it`
+    : `waits for node ${node}, which has the profile "${assignee}" and has not been heard of for ${elapsedText(silentMs)}`
 }
 
 function guardText({ reason, untilMs }: Extract<Reason, { why: 'guarded' }>): string {

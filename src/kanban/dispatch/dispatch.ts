@@ -4,6 +4,8 @@ import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { Installation } from '../installation.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
+import { nodeWarnings, profilesOf, runPlaces } from '../nodes/other-nodes.ts'
+import { Profiles } from '../nodes/profiles.ts'
 import type { Board } from '../port/board.ts'
 import { isAway } from '../port/boards.ts'
 import { toRunning } from '../port/rows.ts'
@@ -27,7 +29,7 @@ import { isBusy, isStarved } from '../verdict.ts'
 import { type ClockReading, keepDispatchState, readClocks, readDispatchState } from './dispatch-state.ts'
 import { leftoverJobs, observeWorker } from './observe.ts'
 import { Performer, type TickSnapshot } from './perform.ts'
-import { Profiles, readWrittenRules } from './settings.ts'
+import { readWrittenRules } from './settings.ts'
 import { TickProblems } from './tick-problems.ts'
 
 /** Time that a tick waits for another dispatcher, and for a writer. */
@@ -66,13 +68,16 @@ interface BoardSnapshot extends TickSnapshot {
   readonly take: readonly string[]
   readonly warnings: readonly string[]
   readonly notes: readonly string[]
+  /** Workers may be started: this node has its lease, or there are no nodes. */
+  readonly mayStart: boolean
+  readonly nodeWarnings: readonly string[]
 }
 
 /** Plans a tick without writing anything. */
 export async function planDispatch(
   options: Omit<DispatchOptions, 'warn'>,
 ): Promise<Dispatched & { readonly decision: Decision }> {
-  const { facts, warnings, notes } = await look(options)
+  const { facts, warnings, notes } = await look(options, false)
   const decision = await planTick(facts, (reading) => read(options, reading))
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
 }
@@ -108,19 +113,23 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
 
 async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatched> {
   const { board, clock, home, host } = options
-  const snapshot = await look(options)
+  const snapshot = await look(options, true)
   const { facts, warnings, notes } = snapshot
+  for (const line of snapshot.nodeWarnings) options.warn(line)
   const problems = new TickProblems()
   await stopWorkers(snapshot, jobs, problems)
   const { unstopped } = snapshot
   const free = <T>(work: () => Promise<T>): Promise<T> => whenFree(clock, WRITE_WAIT_MS, work)
+  const mayStart = () => snapshot.mayStart && options.ending?.() !== true
   const performer = new Performer({ ...options, jobs, snapshot, free, problems })
   const steps = tick(facts)
   let next = steps.next()
   while (!next.done) {
     const step = next.value
     next = steps.next(
-      isReading(step) ? await free(() => read(options, step)) : await perform(performer, step, options, problems),
+      isReading(step)
+        ? await free(() => read(options, step))
+        : await perform(performer, step, { ...options, ending: () => !mayStart() }, problems),
     )
   }
   for (const slot of snapshot.take) {
@@ -199,11 +208,14 @@ async function stopWorkers(
 
 const taskOf = (slot: string): string => parseJobSlot(slot)?.taskId ?? slot
 
-async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapshot> {
+/** @param register the profiles on disk become those of this node */
+async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): Promise<BoardSnapshot> {
   const { home, board, clock, host, jobs } = options
-  const profiles = new Profiles(home)
+  const { nodes, profiles } = await profilesOf(board, home, register)
   const written = readWrittenRules(home)
-  const { rules, warnings, notes } = rulesInForce(written, profiles, options)
+  const { rules: own, warnings, notes } = rulesInForce(written, profiles, options)
+  const defaultAssignee = own.defaultAssignee === null ? null : profiles.onBoard(own.defaultAssignee)
+  const rules = { ...own, defaultAssignee }
   const clocks = readClocks(clock, readDispatchState(home, board.place.slug))
   const now: Now = {
     wallMs: await board.wallMs(clock),
@@ -213,9 +225,13 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapsh
   }
   const left =
     jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftoverJobs(board, home, jobs, clock)
-  const rows = await board.running()
+  const found = await board.running()
+  const places = await runPlaces(board, found, nodes, now.wallMs)
+  // The host of another life of this node may have had another name.
+  const rows = found.map((row) => (places.own.has(row.id) ? { ...row, host } : row))
   const running = []
-  for (const row of rows) running.push(toRunning(row, await observeWorker(row, home, host, jobs)))
+  for (const row of rows)
+    running.push(toRunning(row, await observeWorker(row, home, host, jobs, places.foreign.get(row.id))))
   // A real tick has stopped them before it reads the candidates; workers that did not stop hold their task back.
   const stopping = new Set(left.stop.map(taskOf))
   const unstopped = new Set<string>()
@@ -239,5 +255,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>): Promise<BoardSnapsh
     take: options.settleOnly === true ? left.take : [...left.take, ...left.stop],
     warnings,
     notes,
+    nodeWarnings: nodeWarnings(nodes, profiles),
+    mayStart: nodes.length === 0 || nodes.some(({ own, state }) => own && state === 'live'),
   }
 }

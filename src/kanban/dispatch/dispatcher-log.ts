@@ -1,6 +1,7 @@
 import type { Level } from '../../system/level.ts'
+import { Profiles } from '../nodes/profiles.ts'
 import { rulesInForce } from '../rules.ts'
-import { Profiles, readWrittenRules } from './settings.ts'
+import { readWrittenRules } from './settings.ts'
 
 /** Subject of a line. `tick:` is the trouble of single tasks on this board, `board:` that of the board as a whole. */
 export type Topic = 'dispatcher' | 'rules' | `tick:${string}` | `board:${string}`

@@ -10,10 +10,10 @@ import type { Environment } from '../../system/programs/install.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Installation } from '../installation.ts'
 import { identityOf, type NodeIdentity } from '../nodes/identity.ts'
+import { ownLease } from '../nodes/own-lease.ts'
 import { findBoards } from '../store/boards.ts'
 import { serveBoards } from './board-server.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { ownLease } from './own-lease.ts'
 
 export interface DispatcherFacts extends Installation {
   readonly controlSocket: string

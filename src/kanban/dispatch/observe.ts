@@ -5,6 +5,7 @@ import { readLiving } from '../../system/programs/proc.ts'
 import type { JobState, Jobs } from '../jobs/jobs.ts'
 import { keptResult, keptSlots } from '../jobs/kept-results.ts'
 import { outputSince } from '../jobs/output-tail.ts'
+import type { RunPlace } from '../nodes/other-nodes.ts'
 import type { Board } from '../port/board.ts'
 import type { RunningRow } from '../port/rows.ts'
 import type { ObservedWorker } from '../running.ts'
@@ -19,7 +20,9 @@ export async function observeWorker(
   home: string,
   host: string,
   jobs: Jobs | null,
+  place?: RunPlace,
 ): Promise<ObservedWorker> {
+  if (place !== undefined) return { state: 'elsewhere', ...place }
   if (row.slot) {
     const ours = jobs !== null && row.instance === jobs.instance
     const asked: JobState = ours ? await jobs.look(row.slot) : { state: 'none' }

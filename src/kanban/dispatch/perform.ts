@@ -9,11 +9,11 @@ import type { Installation } from '../installation.ts'
 import { type Jobs, WORKER_STOP_MS } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import { prepareJob, SpawnError } from '../jobs/spawn.ts'
+import type { Profiles } from '../nodes/profiles.ts'
 import type { Board, Claimed } from '../port/board.ts'
 import type { RunningRow } from '../port/rows.ts'
 import { contextFile } from '../store/places.ts'
 import type { StepResult, TickFacts, TickStep } from '../tick.ts'
-import type { Profiles } from './settings.ts'
 import type { TickProblems } from './tick-problems.ts'
 
 const DONE: StepResult = { state: 'done' }
@@ -143,7 +143,7 @@ export class Performer {
       home,
       place: board.place,
       task: row,
-      profile,
+      profile: snapshot.profiles.directory(profile),
       runId,
       slot,
       agent,

@@ -6,6 +6,9 @@ export const QUERY_MS = 3300
 const STOP_MS = 5000
 const LEAST_MARGIN_MS = 1000
 
+/** After the end of a lease, other nodes wait so long before they take its runs. */
+export const RECLAIM_AFTER_MS = 5000
+
 export interface LeaseTimes {
   readonly leaseMs: number
   readonly renewMs: number

@@ -5,7 +5,7 @@ import { normalizeAssignee } from '../rules.ts'
 /** Parses the name of an assignee: a profile, a person, another tool. @throws HermesError USAGE */
 export function parseAssignee(text: string): string {
   const name = normalizeAssignee(text)
-  if (name !== null && /^[a-z0-9][a-z0-9_-]{0,63}$/.test(name)) return name
+  if (name !== null && /^([a-z0-9][a-z0-9_-]{0,63}|default@[a-z0-9][a-z0-9._-]{0,62})$/.test(name)) return name
   throw new HermesError('USAGE', `${JSON.stringify(text.slice(0, 80))} is not a valid assignee`, {
     next: 'use the name of a profile; "hermes profile list" lists them',
   })

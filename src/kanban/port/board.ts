@@ -162,6 +162,8 @@ export interface TickBoard {
 
   /** The nodes that share the board, by name; none for a board in a file. */
   nodes(): Promise<readonly Node[]>
+  /** Ids of the nodes of which these were lives; of those that never had a lease, none. */
+  nodesOf(instances: readonly string[]): Promise<Readonly<Record<string, string>>>
   /** Makes these the profiles of this process' node, as far as no other node has them. */
   registerProfiles(names: readonly string[]): Promise<void>
 

@@ -10,6 +10,7 @@ import { cycle, noTask, selfLink } from '../port/refusals.ts'
 import { type TaskRow, toTask } from '../port/rows.ts'
 import { isClosed, type Task } from '../task.ts'
 import { type Client, jsonText } from './connection.ts'
+import { assigneeOnBoard } from './nodes.ts'
 import { rows, TASK } from './queries.ts'
 import { NOW } from './schema.ts'
 
@@ -19,6 +20,8 @@ export interface Writing {
   /** The board's schema, quoted. */
   readonly s: string
   readonly slug: string
+  /** The id of the node that this process belongs to. */
+  readonly node?: string | undefined
 }
 
 /** Locks tasks until the transaction ends. @throws HermesError FAILED: one of them is not there */
@@ -60,7 +63,8 @@ export async function record(
 /** @throws HermesError for input that cannot be a task */
 export async function createTask(on: Writing, input: NewTask, actor: Actor): Promise<Created> {
   const { client, s } = on
-  const fields = checkLimits(input)
+  const checked = checkLimits(input)
+  const fields = { ...checked, assignee: await assigneeOnBoard(client, checked.assignee, on.node) }
   const parents = await lockTasks(on, fields.parents)
   const status = statusOfNew(fields, parents)
   for (;;) {
@@ -113,10 +117,14 @@ export async function change(
   on: Writing,
   operation: Operation,
   id: string,
-  options: ChangeOptions,
+  given: ChangeOptions,
   actor: Actor,
 ): Promise<Task> {
   const { client, s } = on
+  const options =
+    given.assignee === undefined
+      ? given
+      : { ...given, assignee: await assigneeOnBoard(client, given.assignee, on.node) }
   const [task] = await lockTasks(on, [id])
   if (task === undefined) throw noTask(on.slug, id)
   const { status, byWorker, ends, event, resultJson } = planChange(operation, task, options, actor)

@@ -280,6 +280,7 @@ const NEXT_OF: Readonly<Record<string, string>> = {
   '28P01': ADDRESS,
   '3D000': `create the database, or ${ADDRESS}`,
   '42501': 'GRANT the user CREATE on the database, and make it the owner of the schemas that begin with hermes',
+  HM002: 'hermes nodes; a node whose lease has lapsed takes a new one by itself', // raised by node-tables.ts
   HM001: '"hermes kanban list" says where it is now', // raised by seal.ts
   '53300': 'raise max_connections of the server: each process of Hermes that uses the board takes up to four',
 }

@@ -2,7 +2,8 @@
 import { admit, type NodeRow } from '../nodes/admit.ts'
 import type { LeaseAnswer, Leases, NodeCard } from '../port/nodes.ts'
 import { type Client, Connection, jsonText } from './connection.ts'
-import { lockNodes, makeNodes, registerProfiles } from './nodes.ts'
+import { lockNodes } from './node-tables.ts'
+import { makeNodes, registerProfiles } from './nodes.ts'
 import { rows } from './queries.ts'
 import { NOW } from './schema.ts'
 
@@ -94,5 +95,9 @@ async function taken(client: Client, card: NodeCard): Promise<LeaseAnswer> {
       card.apiUrl,
     ],
   )
+  await client.query('INSERT INTO hermes.lives (instance, node) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+    card.instance,
+    card.id,
+  ])
   return { state: 'held', epoch }
 }

@@ -1,50 +1,18 @@
 /** The tables of nodes and their profiles, which all boards of a database share. */
 import { defaultOf, type Node } from '../port/nodes.ts'
 import type { Client, Connection } from './connection.ts'
+import { addNodeTables } from './node-tables.ts'
 import { rows } from './queries.ts'
 import { NOW } from './schema.ts'
-
-/** Additive: a version that does not know them leaves them alone. */
-const TABLES = `CREATE SCHEMA IF NOT EXISTS hermes;
-CREATE TABLE IF NOT EXISTS hermes.nodes (
-  id text COLLATE "C" PRIMARY KEY,
-  name text COLLATE "C" NOT NULL UNIQUE,
-  instance text NOT NULL,
-  volume text NOT NULL,
-  host text NOT NULL,
-  epoch bigint NOT NULL,
-  lease_ms integer NOT NULL,
-  lease_until bigint NOT NULL,
-  heard_at bigint NOT NULL,
-  labels jsonb NOT NULL DEFAULT '{}',
-  version text NOT NULL,
-  api_url text,
-  rival text,
-  rival_at bigint
-);
-CREATE TABLE IF NOT EXISTS hermes.profiles (
-  name text COLLATE "C" PRIMARY KEY,
-  node text COLLATE "C" NOT NULL REFERENCES hermes.nodes (id),
-  epoch bigint NOT NULL DEFAULT 1
-);
-CREATE INDEX IF NOT EXISTS profiles_node ON hermes.profiles (node)`
-
-/** Keeps out others that make tables, or decide about a lease. */
-export const lockNodes = (client: Client): Promise<unknown> =>
-  client.query("SELECT pg_advisory_xact_lock(hashtextextended('hermes.nodes', 0))")
 
 /** Makes them, unless they are there. */
 export async function makeNodes(connection: Connection): Promise<void> {
   if (await connection.use(hasNodes)) return
-  await connection.transaction(async (client) => {
-    // IF NOT EXISTS alone does not keep two processes apart.
-    await lockNodes(client)
-    await client.query(TABLES)
-  })
+  await connection.transaction(addNodeTables)
 }
 
 export async function hasNodes(client: Client): Promise<boolean> {
-  const [found] = await rows<{ there: boolean }>(client, "SELECT to_regclass('hermes.profiles') IS NOT NULL AS there")
+  const [found] = await rows<{ there: boolean }>(client, "SELECT to_regclass('hermes.lives') IS NOT NULL AS there")
   return found?.there === true
 }
 
@@ -109,4 +77,35 @@ export async function registerProfiles(client: Client, id: string, names: readon
     'INSERT INTO hermes.profiles (name, node) SELECT name, $1 FROM unnest($2::text[]) AS t (name) ORDER BY name ON CONFLICT DO NOTHING',
     [id, wanted],
   )
+}
+
+/** The node of each life of a container; those that never had a lease have none. */
+export async function nodesOf(client: Client, instances: readonly string[]): Promise<Readonly<Record<string, string>>> {
+  if (instances.length === 0 || !(await hasNodes(client))) return {}
+  const found = await rows<{ instance: string; node: string }>(
+    client,
+    'SELECT instance, node FROM hermes.lives WHERE instance = ANY ($1)',
+    instances,
+  )
+  return Object.fromEntries(found.map(({ instance, node }) => [instance, node]))
+}
+
+/**
+ * An assignee as the board has it: `default` is the default profile of the node that asks. One profile has one name.
+ * @param node the id of the node that asks
+ */
+export async function assigneeOnBoard(
+  client: Client,
+  assignee: string | null,
+  node: string | undefined,
+): Promise<string | null> {
+  const [, name] = /^default(?:@(.+))?$/.exec(assignee ?? '') ?? ['', undefined]
+  if (assignee === null || (name === undefined && (assignee !== 'default' || node === undefined))) return assignee
+  const [found] = await rows<{ name: string }>(
+    client,
+    `SELECT p.name FROM hermes.nodes n JOIN hermes.profiles p ON p.node = n.id
+     WHERE (p.name = 'default' OR p.name = 'default@' || n.name) AND ${name === undefined ? 'n.id' : 'n.name'} = $1`,
+    name ?? node ?? '',
+  )
+  return found?.name ?? assignee
 }

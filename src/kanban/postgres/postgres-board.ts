@@ -3,7 +3,7 @@ import { noTask } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
 import { change, comment, createTask, link, removeArchived, unlink, type Writing } from './changes.ts'
 import type { Client, Connection } from './connection.ts'
-import { listNodes, registerProfiles } from './nodes.ts'
+import { listNodes, nodesOf, registerProfiles } from './nodes.ts'
 import {
   childrenOf,
   commentsOf,
@@ -121,6 +121,7 @@ export class PostgresBoard implements Board {
   taskOfSlot = (...[slot]: Of<'taskOfSlot'>) => this.#read((client, s) => readTaskOfSlot(client, s, slot))
 
   nodes = () => this.#read((client) => listNodes(client, this.#node))
+  nodesOf = (...[instances]: Of<'nodesOf'>) => this.#read((client) => nodesOf(client, instances))
   registerProfiles = async (...[names]: Of<'registerProfiles'>) => {
     const node = this.#node
     if (node !== undefined) await this.#write(({ client }) => registerProfiles(client, node, names))
@@ -162,15 +163,19 @@ export class PostgresBoard implements Board {
       return (found?.last ?? 0) * 1001 + (found?.near ?? 0)
     })
 
+  #on(client: Client): Writing {
+    return { client, s: this.#s, slug: this.place.slug, node: this.#node }
+  }
+
   #read<T>(work: (client: Client, s: string) => Promise<T>): Promise<T> {
     return this.#connection.use((client) => work(client, this.#s))
   }
 
   #long<T>(work: (on: Writing) => Promise<T>): Promise<T> {
-    return this.#connection.long('READ COMMITTED', (client) => work({ client, s: this.#s, slug: this.place.slug }))
+    return this.#connection.long('READ COMMITTED', (client) => work(this.#on(client)))
   }
 
   #write<T>(work: (on: Writing) => Promise<T>): Promise<T> {
-    return this.#connection.transaction((client) => work({ client, s: this.#s, slug: this.place.slug }))
+    return this.#connection.transaction((client) => work(this.#on(client)))
   }
 }

@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto'
 import { HermesError } from '../../system/errors.ts'
 import { STATUSES } from '../task.ts'
 import type { Client, Connection } from './connection.ts'
+import { addNodeTables, fence } from './node-tables.ts'
 
 /** Counts the generations of the tables, in `hermes.boards`. */
-export const VERSION = 2
+export const VERSION = 3
 
 const statuses = STATUSES.map((status) => `'${status}'`).join(', ')
 
@@ -144,6 +145,7 @@ const MIGRATIONS: Readonly<Record<number, (s: string) => string>> = {
 ALTER TABLE ${s}.tasks ADD COLUMN IF NOT EXISTS once integer, ADD COLUMN IF NOT EXISTS needs text,
   ADD COLUMN IF NOT EXISTS result_schema text, ADD COLUMN IF NOT EXISTS result_json text;
 `,
+  3: fence,
 }
 
 const BOARDS = `CREATE SCHEMA IF NOT EXISTS hermes;
@@ -183,6 +185,7 @@ export async function migrateBoard(connection: Connection, slug: string, from: n
 }
 
 async function addGenerations(client: Client, s: string, from: number): Promise<void> {
+  if (from < VERSION) await addNodeTables(client)
   for (let generation = from + 1; generation <= VERSION; generation++) {
     const statements = MIGRATIONS[generation]
     if (statements !== undefined) await client.query(statements(s))

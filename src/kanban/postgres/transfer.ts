@@ -63,6 +63,8 @@ export async function fill<T>(on: Writing, use: (intake: Intake) => Promise<T>, 
   for (const table of TABLES) {
     if ((await rows(client, `SELECT 1 FROM ${s}.${table} LIMIT 1`)).length > 0) throw notEmpty(slug)
   }
+  // Runs that have not ended are copied as they are.
+  await client.query("SELECT set_config('hermes.copying', 'on', true)")
   const result = await use(intakeOf(on))
   if (from !== undefined) await seal(on, { kind: 'copying', place: from })
   return result

@@ -98,6 +98,7 @@ export class SqliteBoard implements Board {
   taskOfSlot = async (...args: Of<'taskOfSlot'>) => readTaskOfSlot(this.#tables, ...args)
 
   nodes = async () => []
+  nodesOf = async () => ({})
   registerProfiles = async () => undefined
 
   extendClaim = async (...args: Of<'extendClaim'>) => extendClaim(this.#tables, ...args)

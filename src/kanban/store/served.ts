@@ -40,6 +40,7 @@ export const SERVED_METHODS = [
   'recordWorker',
   'releaseClaim',
   'nodes',
+  'nodesOf',
   'registerProfiles',
   'version',
 ] as const satisfies readonly (keyof Board)[]

@@ -7,3 +7,9 @@ export function spanText(ms: number): string {
     if (ms >= unitMs && ms % unitMs === 0) return ms === unitMs ? `1 ${unit}` : `${ms / unitMs} ${unit}s`
   return `${ms / 1_000} s`
 }
+
+/** A measured time for people, in one unit: `59 s`, `4 min`, `30 h`. */
+export function elapsedText(ms: number): string {
+  const s = Math.round(ms / 1000)
+  return s < 120 ? `${s} s` : s < 7200 ? `${Math.round(s / 60)} min` : `${Math.round(s / 3600)} h`
+}

@@ -8,10 +8,10 @@ import { HermesError } from '../../system/errors.ts'
 import type { Level } from '../../system/level.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { ownNodeUrl } from '../../system/programs/node-access.ts'
-import { type NodeIdentity, volumeMark } from '../nodes/identity.ts'
-import { LeaseKeeper, type LeaseKeeperOptions } from '../nodes/lease-keeper.ts'
-import { leaseTimes } from '../nodes/timing.ts'
 import type { Leases } from '../port/nodes.ts'
+import { type NodeIdentity, volumeMark } from './identity.ts'
+import { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.ts'
+import { leaseTimes } from './timing.ts'
 
 export interface OwnLeaseFacts {
   readonly home: string
