@@ -20,6 +20,8 @@ export interface StormOptions {
   readonly tasks: number
   /** How many containers. */
   readonly nodes: number
+  /** Keep everything also if all of it holds. */
+  readonly keep?: boolean
   /** One line for each fault, and for how far it is. */
   readonly say: (line: string) => void
 }
@@ -28,7 +30,7 @@ export interface StormResult {
   readonly violations: readonly Violation[]
   /** Lines for people. */
   readonly figures: readonly string[]
-  /** Where everything is that may explain the violations; absent: there are none. */
+  /** Where everything is kept that may explain the violations. */
   readonly evidence?: string
 }
 
@@ -48,7 +50,14 @@ const NAMES = ['ada', 'bob', 'cyd', 'dee', 'eve', 'fay'] as const
 const evidenceDir = (seed: number): string => join(import.meta.dirname, '../../test-output', `storm-${seed}`)
 
 /** @throws when the storm itself cannot go on: an engine that fails, a fault that cannot be undone */
-export async function runStorm({ seed, durationMs, tasks, nodes: count, say }: StormOptions): Promise<StormResult> {
+export async function runStorm({
+  seed,
+  durationMs,
+  tasks,
+  nodes: count,
+  keep = false,
+  say,
+}: StormOptions): Promise<StormResult> {
   const names = NAMES.slice(0, count)
   const work = planWork(seed, tasks, profilesOf(names).flat(), ONCE)
   const schedule = planFaults({ seed, durationMs, everyMs: EVERY_MS, leaseMs: LEASE_MS, nodes: names })
@@ -68,6 +77,7 @@ export async function runStorm({ seed, durationMs, tasks, nodes: count, say }: S
           profiles: profilesOf(names)[index] ?? [],
           kanban: {
             dispatch_interval_seconds: 1,
+            node_lease: LEASE_MS / 1000,
             max_in_progress_per_profile: CAPS.perProfile,
             max_in_progress: CAPS.board,
           },
@@ -94,13 +104,13 @@ export async function runStorm({ seed, durationMs, tasks, nodes: count, say }: S
       windowMs: WINDOW_MS,
     }
     violations = check(facts)
-    if (violations.length === 0) return { violations, figures: figures(facts, faults.happened) }
-    return { violations, figures: figures(facts, faults.happened), evidence: await keep() }
+    const result = { violations, figures: figures(facts, faults.happened) }
+    return violations.length === 0 && !keep ? result : { ...result, evidence: await keepAll() }
   } catch (error) {
-    throw new Error(`the storm broke off; everything is kept in ${await keep()}`, { cause: error })
+    throw new Error(`the storm broke off; everything is kept in ${await keepAll()}`, { cause: error })
   }
 
-  async function keep(): Promise<string> {
+  async function keepAll(): Promise<string> {
     const dir = evidenceDir(seed)
     await keepEvidence(dir, { board: board?.text, happened: faults.happened, violations, nodes, server: server.log() })
     return dir
