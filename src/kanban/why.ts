@@ -135,7 +135,7 @@ function statusText(facts: WhyFacts): string {
       return `it was set running by hand${since}: hermes kanban reclaim takes it back`
     }
     case 'review':
-      return `the work is done and waits for a review: hermes kanban complete ${task.id}, or promote to have it done again`
+      return `the work is done and waits for a review: hermes kanban complete ${task.id}, or request-changes to have it done again`
     case 'blocked': {
       const reason = task.lastError === null ? '' : `: ${task.lastError}`
       const failures = task.failures > 0 && !task.once ? ` (${task.failures} failures in a row)` : ''

@@ -1,5 +1,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openTables } from '../../src/kanban/store/board.ts'
+import { boardPlace } from '../../src/kanban/store/places.ts'
 import type { Tab } from './browser.ts'
 import { openScene, type Scene } from './scene.ts'
 
@@ -168,6 +170,26 @@ test('a task is created, says why it is not running, is assigned, commented and 
   await tab.sees('.task-facts', 'done')
   await page.keyboard.press('Escape')
   await tab.sees('[data-column=done]', 'Made in a browser')
+  expect(tab.complaints).toEqual([])
+})
+
+test('work in review shows its result as a value, and goes back with what has to change', async () => {
+  const id = await create('Measure it', '--assignee', 'writer')
+  const tables = openTables(boardPlace(scene.home, 'default'), { mode: 'write', warn: () => undefined })
+  const result = '{"size":42}'
+  tables.run("UPDATE tasks SET status = 'review', result = ?, result_json = ? WHERE id = ?", result, result, id)
+  tables.close()
+  await using tab = await scene.at('/kanban')
+  const { page } = tab
+  await page.locator(inColumn('review', id)).click()
+  await tab.sees('.task-body', '"size": 42')
+  await page.getByLabel('Changes for the next run').fill('Name the unit.')
+  await tab.screenshot('review')
+  await page.getByRole('button', { name: 'Request changes' }).click()
+  await tab.sees('.task-facts', 'ready')
+  expect(await page.getByLabel('Changes for the next run').count()).toBe(0)
+  const { stdout } = await scene.command('kanban', 'tail', id, '--no-follow')
+  expect(stdout).toMatch(/ changes_requested .*reason=Name the unit\./)
   expect(tab.complaints).toEqual([])
 })
 

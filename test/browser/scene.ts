@@ -17,6 +17,7 @@ export interface Scene extends AsyncDisposable {
   tab(options?: BrowserContextOptions): Promise<Tab>
   /** A tab that is signed in (where that is needed) and shows this path. */
   at(path: string, options?: BrowserContextOptions): Promise<Tab>
+  readonly home: string
   /** `hermes …` in the same home. */
   command(...args: string[]): Promise<Ran>
 }
@@ -55,6 +56,7 @@ export async function openScene(options: {
       await tab.page.goto(path)
       return tab
     },
+    home: hermes.home,
     command: (...args) => hermesCommand(args, { home: hermes.home }),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   }

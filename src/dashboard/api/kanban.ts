@@ -23,7 +23,16 @@ const WRITE_BUDGET_MS = 5000
 /** These can be why a task is not running; the others are over, or at work. */
 const WAITING: readonly Status[] = ['triage', 'todo', 'scheduled', 'ready', 'blocked', 'review']
 
-type Names = 'boards' | 'tasks' | 'createTask' | 'task' | 'moveTask' | 'assignTask' | 'commentTask' | 'dispatch'
+type Names =
+  | 'boards'
+  | 'tasks'
+  | 'createTask'
+  | 'task'
+  | 'moveTask'
+  | 'assignTask'
+  | 'commentTask'
+  | 'requestChanges'
+  | 'dispatch'
 
 export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
   const { home, clock, boards } = facts
@@ -135,6 +144,15 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         await board.comment(id, text, actor(viewer))
       })
       return { status: 201, body: { task_id: id, commented: true } }
+    },
+    requestChanges: async ({ params: { id = '' }, query, body, viewer }) => {
+      const reason = checkText('text', body.text.trim())
+      if (reason === '') throw badRequest('a request for changes must not be empty')
+      const task = await onBoard(slugOf(query), 'write', async (board) => {
+        await known(board, id)
+        return board.change('request-changes', id, { reason }, actor(viewer))
+      })
+      return { status: 200, body: asTask(task) }
     },
     dispatch: async ({ query }) => {
       const { report } = await onBoard(slugOf(query), 'read', (board) =>

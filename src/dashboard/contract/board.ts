@@ -102,5 +102,7 @@ export type NewTask = z.infer<typeof NewTask>
 export const TaskMove = z.strictObject({ to: status(), reason: optional(text(2000)) })
 export const TaskAssignment = z.strictObject({ assignee: z.nullable(text(64)) })
 export const NewComment = z.strictObject({ text: text(100_000) })
+/** Text for the next run. */
+export const ChangeRequest = z.strictObject({ text: text(100_000) })
 export const Commented = z.strictObject({ task_id: z.string(), commented: z.boolean() })
 export const DryRun = z.strictObject({ dry_run: z.literal(true) })

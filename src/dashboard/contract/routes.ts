@@ -255,6 +255,14 @@ export const ROUTES = {
     body: board.NewComment,
     answers: { 201: board.Commented, 404: access.ApiError },
   },
+  requestChanges: {
+    method: 'POST',
+    path: '/api/kanban/tasks/{id}/request-changes',
+    summary: 'Send a task in review back to work, with what has to change',
+    query: board.BoardQuery,
+    body: board.ChangeRequest,
+    answers: { 200: board.Task, 404: access.ApiError, 409: access.ApiError },
+  },
   dispatch: {
     method: 'POST',
     path: '/api/kanban/dispatch',

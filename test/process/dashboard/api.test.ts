@@ -3,6 +3,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROUTES } from '../../../src/dashboard/contract/routes.ts'
+import { openTables } from '../../../src/kanban/store/board.ts'
+import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { hermes as cli } from '../../support/cli.ts'
 import {
   type Asking,
@@ -337,6 +339,26 @@ describe('the board', () => {
     expect(await get(`/api/kanban/tasks/${child.id}`)).toMatchObject({ status: 'ready' })
   })
 
+  test('a result is shown as a value, and work in review is sent back with what has to change', async () => {
+    const { id } = (await ask('POST', '/api/kanban/tasks', { title: 'measure it' })).json()
+    const path = `/api/kanban/tasks/${id}`
+    expect((await ask('POST', `${path}/request-changes`, { text: 'x' })).code).toBe(409)
+    const tables = openTables(boardPlace(hermes.home, 'default'), { mode: 'write', warn: () => undefined })
+    const columns = `status = 'review', result = 'it is 42', result_json = '{"size":42}', result_schema = '{"type":"object"}'`
+    tables.run(`UPDATE tasks SET ${columns} WHERE id = ?`, id)
+    tables.close()
+    expect(await get(path)).toMatchObject({ result_json: { size: 42 }, result_schema: { type: 'object' } })
+    expect((await ask('POST', `${path}/request-changes`, { text: '  ' })).code).toBe(400)
+    const again = await ask('POST', `${path}/request-changes`, { text: 'name the unit' })
+    expect(again.json()).toMatchObject({ status: 'ready', result: 'it is 42' })
+    expect((await get(path)).events.at(-1)).toMatchObject({
+      kind: 'changes_requested',
+      payload: { by: 'dashboard', reason: 'name the unit' },
+    })
+    // Nothing more to look at in later tests.
+    await cliJson('kanban', 'archive', id)
+  })
+
   test('is searched and counted by status', async () => {
     await ask('POST', '/api/kanban/tasks', { title: 'A Needle in the hay', triage: true })
     const { tasks, counts } = await get('/api/kanban/tasks?search=needle')
@@ -359,8 +381,13 @@ describe('the board', () => {
     expect((await ask('GET', '/api/kanban/tasks?board=third')).code).toBe(404)
     expect((await ask('POST', '/api/kanban/tasks?board=third', { title: 'x' })).code).toBe(404)
     expect((await ask('GET', '/api/kanban/tasks?board=..%2fx')).code).toBe(400)
-    for (const what of ['move', 'assign', 'comment']) {
-      const body = { move: { to: 'done' }, assign: { assignee: null }, comment: { text: 'x' } }[what]
+    for (const what of ['move', 'assign', 'comment', 'request-changes']) {
+      const body = {
+        move: { to: 'done' },
+        assign: { assignee: null },
+        comment: { text: 'x' },
+        'request-changes': { text: 'x' },
+      }[what]
       expect((await ask('POST', `/api/kanban/tasks/t_00000000/${what}`, body)).code).toBe(404)
     }
     expect((await ask('GET', '/api/kanban/tasks/t_00000000')).code).toBe(404)
@@ -392,7 +419,7 @@ test('the metrics agree with the state', async () => {
     'hermes_supervisor_up 1',
     'hermes_slot_up{slot="gateway-coder",profile="coder"} 1',
     'hermes_slot_wanted{slot="gateway-frail",profile="frail"} 0',
-    'hermes_kanban_tasks{board="default",status="archived"} 1',
+    'hermes_kanban_tasks{board="default",status="archived"} 2',
   ])
     expect(body.split('\n')).toContain(line)
   expect(body).toMatch(/^hermes_slot_memory_bytes\{slot="gateway-coder",profile="coder"\} [1-9]\d*$/m)

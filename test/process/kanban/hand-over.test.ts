@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { hermes as hermesCommand } from '../../support/cli.ts'
+import { startUpstream } from '../../support/dashboard/openai-upstream.ts'
 import { startHermes } from '../../support/hermes.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -96,5 +97,43 @@ test('three tasks in a row: results, the cause of a failure and a reviewer’s r
     expect(await hermes.stop()).toBe(0)
   } finally {
     rmSync(kept, { recursive: true, force: true })
+  }
+})
+
+test('an agent of an OpenAI endpoint answers with the result that the schema asks for; any other answer is a failure', {
+  timeout: 180_000,
+}, async () => {
+  const home = mkdtempSync(join(tmpdir(), 'hermes-typed-'))
+  try {
+    await using upstream = await startUpstream({ do: 'answer', pieces: ['{"size": ', '"42"}'] })
+    const openai = { base_url: upstream.baseUrl, model: 'test', api_key_env: 'TEST_KEY' }
+    const kanban = { dispatch_interval_seconds: 1, failure_limit: 5 }
+    writeFileSync(join(home, 'config.yaml'), JSON.stringify({ gateway, kanban }))
+    mkdirSync(join(home, 'profiles', 'model'), { recursive: true })
+    writeFileSync(join(home, 'profiles', 'model', 'config.yaml'), JSON.stringify({ gateway, agent: { openai } }))
+    writeFileSync(join(home, 'profiles', 'model', '.env'), 'TEST_KEY=neutral\n')
+    const schema = join(home, 'schema.json')
+    writeFileSync(schema, '{"type":"object","properties":{"size":{"type":"integer"}}}')
+    const json = async (...args: readonly string[]) =>
+      JSON.parse((await hermesCommand(['kanban', ...args, '--json'], { home })).stdout)
+    await using hermes = await startHermes({ profiles: [], home, keepHome: true })
+    const { id } = await json('create', 'Measure', '-a', 'model', '--result-schema', schema)
+    await waitFor('a first failure', async () => (await json('show', id)).failures >= 1, { deadlineMs: 60_000 })
+    upstream.behave({ do: 'answer', pieces: ['```json\n{"size": 42}\n', '```'] })
+    await waitFor('the task to be done', async () => (await json('show', id)).status === 'done', { deadlineMs: 60_000 })
+    const { runs, ...task } = await json('show', id)
+    expect(task).toMatchObject({ result: '{"size":42}', result_json: { size: 42 } })
+    expect(runs.at(-1)).toMatchObject({
+      outcome: 'crashed',
+      summary: expect.stringContaining(
+        `the answer does not fit the schema of ${id}: /size must be integer, but is "42"`,
+      ),
+    })
+    const prompts = upstream.requests.map(({ body }) => String(body.messages.at(-1)?.content))
+    expect(prompts[0]).toContain('Answer with a JSON value that fits this JSON Schema')
+    expect(prompts.at(-1)).toContain('/size must be integer, but is "42"')
+    expect(await hermes.stop()).toBe(0)
+  } finally {
+    rmSync(home, { recursive: true, force: true })
   }
 })

@@ -103,6 +103,28 @@ describe.skipIf(why !== undefined)(`the board in PostgreSQL (${why ?? 'a server 
     })
   })
 
+  test('results and failures are handed over, and a result that does not fit is refused, by way of the dispatcher', {
+    timeout: 120_000,
+  }, async () => {
+    const worker = `cat; echo; if [ ! -e failed ]; then : > failed; echo no space; exit 3; fi
+      if echo '{"size": "42"}' | hermes kanban complete "$HERMES_KANBAN_TASK" --result-json -; then exit 4; fi
+      echo '{"size": 42}' | hermes kanban complete "$HERMES_KANBAN_TASK" --result-json -`
+    await using s = stage(database('handed'), worker)
+    const schema = join(s.home, 'schema.json')
+    writeFileSync(schema, '{"type":"object","properties":{"size":{"type":"integer"}}}')
+    await using hermes = await s.start()
+    const first = await s.create('measure', '--result-schema', schema)
+    const second = await s.create('report', '--parent', first, '--result-schema', schema)
+    await waitFor('both to be done', async () => (await s.statusOf(second)) === 'done', { deadlineMs: 60_000 })
+    const log = (id: string): string => readFileSync(join(s.home, 'kanban', 'logs', `${id}.log`), 'utf8')
+    expect(log(first)).toContain('exit code 3: no space')
+    expect(log(first)).toContain('/size must be integer, but is "42"')
+    expect(log(second)).toContain('{"size":42}')
+    expect(JSON.parse((await s.kanban('show', second, '--json')).stdout)).toMatchObject({ result_json: { size: 42 } })
+    await waitFor('their files to be gone', () => readdirSync(join(s.home, 'kanban', 'contexts')).length === 0)
+    expect(await hermes.stop()).toBe(0)
+  })
+
   test('a database that crashes and one that hangs cost no task, one line each, and no command more than five seconds', {
     timeout: 180_000,
   }, async () => {

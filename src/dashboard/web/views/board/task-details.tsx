@@ -10,7 +10,7 @@ import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 import type { BoardStore } from '../../stores/board.ts'
 import { Assignees } from './assignees.tsx'
-import { Comments, Events, Links, Runs } from './task-parts.tsx'
+import { Comments, Events, Links, Result, Review, Runs } from './task-parts.tsx'
 
 interface TaskDetailsProps {
   readonly store: BoardStore
@@ -71,11 +71,9 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
             )}
           </Field>
           {task.body && <pre class="task-body">{task.body}</pre>}
-          {task.result !== undefined && (
-            <section>
-              <h3>Result</h3>
-              <pre class="task-body">{task.result}</pre>
-            </section>
+          <Result {...task} />
+          {task.status === 'review' && (
+            <Review onSay={(text) => perform(() => client.send('POST', `${path}/request-changes`, { text }, query))} />
           )}
           <Links title="Waits for" tasks={task.parents} onOpen={onOpen} />
           <Links title="Holds up" tasks={task.children} onOpen={onOpen} />

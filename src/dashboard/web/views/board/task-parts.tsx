@@ -51,13 +51,76 @@ export function Runs({ runs }: { readonly runs: Details['runs'] }) {
   )
 }
 
-interface CommentsProps {
-  readonly comments: Details['comments']
+interface SayProps {
+  readonly label: string
+  readonly action: string
   readonly onSay: (text: string) => Promise<void>
 }
 
-export function Comments({ comments, onSay }: CommentsProps) {
+/** A form with one text. */
+function Say({ label, action, onSay }: SayProps) {
   const text = useSignal('')
+  return (
+    <form
+      class="say"
+      onSubmit={async (event) => {
+        event.preventDefault()
+        await onSay(text.value)
+        text.value = ''
+      }}
+    >
+      <textarea
+        aria-label={label}
+        rows={2}
+        required
+        value={text.value}
+        onInput={(event) => (text.value = event.currentTarget.value)}
+      />
+      <Button type="submit" disabled={text.value.trim() === ''}>
+        {action}
+      </Button>
+    </form>
+  )
+}
+
+export function Review({ onSay }: Pick<SayProps, 'onSay'>) {
+  return (
+    <section>
+      <h3>Review</h3>
+      <Say label="Changes for the next run" action="Request changes" onSay={onSay} />
+    </section>
+  )
+}
+
+type ResultProps = Pick<Details, 'result' | 'result_json' | 'result_schema'>
+
+export function Result({ result, result_json: value, result_schema: schema }: ResultProps) {
+  const isText = result !== undefined && result !== JSON.stringify(value)
+  return (
+    <>
+      {(isText || value !== undefined) && (
+        <section>
+          <h3>Result</h3>
+          {isText && <pre class="task-body">{result}</pre>}
+          {value !== undefined && <pre class="task-body">{JSON.stringify(value, null, 2)}</pre>}
+        </section>
+      )}
+      {schema !== undefined && (
+        <details>
+          <summary>Schema of the result</summary>
+          <pre class="task-body">{JSON.stringify(schema, null, 2)}</pre>
+        </details>
+      )}
+    </>
+  )
+}
+
+interface CommentsProps {
+  readonly comments: Details['comments']
+  readonly onSay: SayProps['onSay']
+}
+
+export function Comments({ comments, onSay }: CommentsProps) {
   return (
     <section>
       <h3>Comments</h3>
@@ -72,25 +135,7 @@ export function Comments({ comments, onSay }: CommentsProps) {
           </li>
         ))}
       </ul>
-      <form
-        class="say"
-        onSubmit={async (event) => {
-          event.preventDefault()
-          await onSay(text.value)
-          text.value = ''
-        }}
-      >
-        <textarea
-          aria-label="New comment"
-          rows={2}
-          required
-          value={text.value}
-          onInput={(event) => (text.value = event.currentTarget.value)}
-        />
-        <Button type="submit" disabled={text.value.trim() === ''}>
-          Comment
-        </Button>
-      </form>
+      <Say label="New comment" action="Comment" onSay={onSay} />
     </section>
   )
 }
