@@ -148,7 +148,7 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec(
     'HERMES_NODE_LABELS',
     '–',
-    'labels of this node, separated by commas, such as `gpu,region=eu`; other nodes and tasks see them',
+    'labels of this node, separated by commas, such as `gpu,region=eu`, for [tasks that need them](kanban.md#tasks-for-any-profile-or-with-needs); takes precedence over `kanban.labels`',
   ),
   spec(
     'HERMES_NODE_TOKEN',

@@ -114,6 +114,7 @@ async function assemble(
     gate,
     host: facts.host,
     builtIn: facts.builtIn,
+    nodeLabels: facts.env.HERMES_NODE_LABELS,
     boards,
     peers: new Peers({ token: nodeToken, clearText, clock }),
     board: facts.env.HERMES_KANBAN_BOARD,

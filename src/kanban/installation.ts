@@ -5,6 +5,8 @@ export interface Installation {
   readonly home: string
   readonly clock: Clock
   readonly host: string
+  /** HERMES_NODE_LABELS; absent: it is not set. */
+  readonly nodeLabels?: string | undefined
   /** Command of the built-in agent, for profiles without `agent.command`. */
   readonly builtIn: (profile: string) => readonly string[]
 }

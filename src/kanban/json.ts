@@ -42,6 +42,7 @@ export const taskJson = (task: Task): Record<string, unknown> => ({
     max_runtime: task.maxRuntimeMs,
     max_retries: task.maxRetries,
     once: task.once || undefined,
+    needs: task.needs.length === 0 ? undefined : task.needs,
     paused_until: time(task.pausedUntilMs),
     result: task.result,
     result_json: parsed(task.resultJson),

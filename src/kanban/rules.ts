@@ -1,4 +1,5 @@
 /** The dispatcher's settings, as written and as effective. */
+import { type Labels, labelList, parseLabels } from './labels.ts'
 
 /** Values from config.yaml, unchecked where the contract prescribes its own message for a bad value. */
 export interface WrittenRules {
@@ -9,6 +10,8 @@ export interface WrittenRules {
   readonly dispatchIntervalSeconds: number
   readonly dispatchStaleTimeoutSeconds: number
   readonly requireReview: boolean
+  /** Of this node, such as `gpu,region=eu`. */
+  readonly labels: string
 }
 
 export interface Rules {
@@ -22,6 +25,8 @@ export interface Rules {
   readonly failureLimit: number
   readonly staleAfterMs: number
   readonly requireReview: boolean
+  /** Of this node. */
+  readonly labels: Labels
 }
 
 export interface RulesInForce {
@@ -42,27 +47,30 @@ export function normalizeAssignee(text: string | null): string | null {
 
 /**
  * The rules of a tick.
- * @param options of `hermes kanban dispatch`
+ * @param options of `hermes kanban dispatch`; `nodeLabels`: HERMES_NODE_LABELS
  */
 export function rulesInForce(
   written: WrittenRules,
   profiles: { has(name: string): boolean },
-  options: { readonly max?: number; readonly failureLimit?: number } = {},
+  options: { readonly max?: number; readonly failureLimit?: number; readonly nodeLabels?: string | undefined } = {},
 ): RulesInForce {
   const wished = normalizeAssignee(written.defaultAssignee)
   const defaultAssignee = wished !== null && profiles.has(wished) ? wished : null
   const cap = readCap(written.maxInProgressPerProfile)
+  const labels = readLabels(written.labels, options.nodeLabels)
   const warnings = [
     ...(wished !== null && defaultAssignee === null
       ? [`${PREFIX} kanban.default_assignee='${written.defaultAssignee.trim()}' names no profile; ignoring`]
       : []),
     ...(cap.warning === undefined ? [] : [cap.warning]),
+    ...(labels.warning === undefined ? [] : [labels.warning]),
   ]
   const notes = [
     ...(defaultAssignee === null
       ? []
       : [`${PREFIX} default_assignee='${defaultAssignee}' (unassigned ready tasks will route to this profile)`]),
     ...(cap.value === null ? [] : [`${PREFIX} max_in_progress_per_profile=${cap.value}`]),
+    ...(Object.keys(labels.value).length === 0 ? [] : [`${PREFIX} labels=${labelList(labels.value).join(',')}`]),
   ]
   return {
     rules: {
@@ -73,9 +81,23 @@ export function rulesInForce(
       failureLimit: options.failureLimit ?? written.failureLimit,
       staleAfterMs: written.dispatchStaleTimeoutSeconds * 1000,
       requireReview: written.requireReview,
+      labels: labels.value,
     },
     warnings,
     notes,
+  }
+}
+
+/**
+ * The labels of this node. The variable counts if it is set, else the key; a value that cannot be read means no labels
+ * and a warning.
+ */
+export function readLabels(written: string, variable: string | undefined): { value: Labels; warning?: string } {
+  const isSet = variable !== undefined && variable.trim() !== ''
+  try {
+    return { value: parseLabels(isSet ? variable : written, isSet ? 'HERMES_NODE_LABELS' : 'kanban.labels') }
+  } catch (error) {
+    return { value: {}, warning: `${PREFIX} ${(error as Error).message}; this node has no labels` }
   }
 }
 

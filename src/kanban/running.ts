@@ -34,6 +34,8 @@ export type ObservedWorker =
 export interface RunningTask {
   readonly id: string
   readonly assignee: string | null
+  /** The profile whose place it takes; null: none, since it was set running by hand. */
+  readonly profile: string | null
   readonly openParents: number
   readonly failures: number
   readonly maxRetries: number | null

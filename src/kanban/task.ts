@@ -36,6 +36,9 @@ export const isClosed = (status: Status): boolean => status === 'done' || status
  */
 export type WorkspaceKind = 'scratch' | 'dir'
 
+/** The assignee that any profile may stand in for; no profile has this name. */
+export const ANY = 'any'
+
 export interface Task {
   readonly id: string
   /** Order of creation on this board. */
@@ -67,6 +70,8 @@ export interface Task {
   readonly maxRuntimeMs: number | null
   /** The task's own failure limit. */
   readonly maxRetries: number | null
+  /** Labels that its node must have, sorted: `gpu`, `region=eu`. */
+  readonly needs: readonly string[]
   /** Started at most once: after that, only a person makes it ready again. */
   readonly once: boolean
   readonly result: string | null

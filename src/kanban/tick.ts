@@ -4,10 +4,11 @@
  * run. All three use one decision, so they cannot disagree.
  */
 import { type GuardReason, guard } from './guard.ts'
+import { missingLabels } from './labels.ts'
 import { type DispatchReport, emptyReport, type ReportDraft } from './report.ts'
 import { boardLimit, type Rules } from './rules.ts'
 import { judgeRunning, type Now, type RunEnd, type RunningTask, type Settlement, settle } from './running.ts'
-import { readyOrTodo } from './task.ts'
+import { ANY, readyOrTodo } from './task.ts'
 
 /** A task that could be started. */
 export interface Candidate {
@@ -19,6 +20,8 @@ export interface Candidate {
   readonly pausedUntilMs: number | null
   readonly succeededAtMs: number | null
   readonly changedAtMs: number
+  /** Labels that its node must have. */
+  readonly needs: readonly string[]
 }
 
 /** A task that its parents or its time hold back. */
@@ -44,7 +47,11 @@ export interface Elsewhere {
 export interface TickFacts {
   readonly rules: Rules
   readonly now: Now
-  readonly profiles: { get(name: string): KnownProfile | undefined }
+  readonly profiles: {
+    get(name: string): KnownProfile | undefined
+    /** Those that may be here, in the order of their names. */
+    names(): readonly string[]
+  }
   readonly running: readonly (RunningTask & Candidate)[]
   /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
   readonly promotable: readonly WaitingTask[]
@@ -104,6 +111,7 @@ export type Reason =
   | { readonly why: 'unassigned' }
   | { readonly why: 'nonspawnable'; readonly assignee: string }
   | ({ readonly why: 'elsewhere'; readonly assignee: string } & Elsewhere)
+  | { readonly why: 'missing_labels'; readonly missing: readonly string[] }
   | { readonly why: 'per_profile_cap'; readonly assignee: string; readonly current: number; readonly cap: number }
   | { readonly why: 'guarded'; readonly reason: GuardReason; readonly untilMs?: number }
   | { readonly why: 'unconfigured'; readonly assignee: string }
@@ -146,7 +154,7 @@ export function* tick(facts: TickFacts): Tick<Decision> {
       // Lost: its worker or a person was quicker, and it runs no more.
       if (result.state === 'lost') continue
       if (result.state === 'refused') {
-        count(busy, task.assignee)
+        count(busy, task.profile)
         continue
       }
       ends.set(task.id, { end: verdict.end, settlement })
@@ -159,7 +167,7 @@ export function* tick(facts: TickFacts): Tick<Decision> {
         freed.push({ ...task, pausedUntilMs: settlement.pausedUntilMs ?? task.pausedUntilMs })
       continue
     }
-    count(busy, task.assignee)
+    count(busy, task.profile)
   }
   const promotable = facts.promotable.map((task) => children.get(task.id) ?? task)
   const released = [...children.values()].filter(({ status, openParents }) => status === 'todo' && openParents === 0)
@@ -233,18 +241,25 @@ function* startOne(
     report.skipped_unassigned.push(id)
     return { why: 'unassigned' }
   }
-  const profile = profiles.get(assigned)
-  if (profile === undefined) {
+  const profile = assigned === ANY ? undefined : profiles.get(assigned)
+  if (assigned !== ANY && profile === undefined) {
     report.skipped_nonspawnable.push(id)
     return { why: 'nonspawnable', assignee: assigned }
   }
-  if (profile.elsewhere !== undefined) {
+  if (profile?.elsewhere !== undefined) {
     const { node } = profile.elsewhere
     report.skipped_elsewhere ??= []
     report.skipped_elsewhere.push({ task_id: id, assignee: assigned, node })
     return { why: 'elsewhere', assignee: assigned, ...profile.elsewhere }
   }
-  const current = busy.get(assigned) ?? 0
+  const missing = missingLabels(candidate.needs, rules.labels)
+  if (missing.length > 0) {
+    report.skipped_missing_labels ??= []
+    report.skipped_missing_labels.push({ task_id: id, missing })
+    return { why: 'missing_labels', missing }
+  }
+  const taker = assigned === ANY ? leastBusy(profiles, busy) : assigned
+  const current = (taker === undefined ? undefined : busy.get(taker)) ?? 0
   const cap = rules.maxInProgressPerProfile
   if (cap !== null && current >= cap) {
     report.skipped_per_profile_capped.push({ task_id: id, assignee: assigned, current })
@@ -255,11 +270,11 @@ function* startOne(
     report.respawn_guarded.push({ task_id: id, reason: guarded.reason })
     return { why: 'guarded', ...guarded }
   }
-  if (!profile.agent) {
+  if (taker === undefined || profiles.get(taker)?.agent !== true) {
     report.skipped_unconfigured.push(id)
     return { why: 'unconfigured', assignee: assigned }
   }
-  const result = yield* perform({ type: 'spawn', id, assignee: assigned })
+  const result = yield* perform({ type: 'spawn', id, assignee: taker })
   if (result.state === 'stop') return 'stop'
   if (result.state === 'lost') return { why: 'lost' }
   if (result.state === 'refused') return { why: 'spawn_failed' }
@@ -267,10 +282,27 @@ function* startOne(
     if (result.autoBlocked) report.auto_blocked.push(id)
     return { why: 'spawn_failed' }
   }
-  count(busy, assigned)
+  count(busy, taker)
   if (result.state === 'unclear') return { why: 'unclear' }
-  report.spawned.push({ task_id: id, assignee: assigned, workspace: result.workspace ?? '' })
-  return { why: 'spawn', assignee: assigned, defaulted: candidate.assignee === null }
+  report.spawned.push({ task_id: id, assignee: taker, workspace: result.workspace ?? '' })
+  return { why: 'spawn', assignee: taker, defaulted: candidate.assignee === null }
+}
+
+/**
+ * The profile with an agent that has the fewest running tasks; the first by name of several.
+ * @returns undefined: no profile has an agent
+ */
+function leastBusy(profiles: TickFacts['profiles'], busy: ReadonlyMap<string, number>): string | undefined {
+  let found: string | undefined
+  let least = Number.POSITIVE_INFINITY
+  for (const name of profiles.names()) {
+    const current = busy.get(name) ?? 0
+    // In this order: whether there is an agent is in a file.
+    if (current >= least || profiles.get(name)?.agent !== true) continue
+    found = name
+    least = current
+  }
+  return found
 }
 
 function* assignDefault(id: string, rules: Rules, report: ReportDraft): Tick<string | null> {

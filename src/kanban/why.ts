@@ -1,7 +1,7 @@
 /** Explains in one line why a task is not running. For ready tasks, the reason is the tick's own decision. */
 import { instantText } from '../system/instant.ts'
 import { elapsedText } from '../system/text/span.ts'
-import type { Status, Task } from './task.ts'
+import { ANY, type Status, type Task } from './task.ts'
 import type { Decision, Reason } from './tick.ts'
 
 export interface WhyFacts {
@@ -71,11 +71,17 @@ function reasonText(reason: Reason, facts: WhyFacts): string {
       return `no profile is named "${reason.assignee}", so it is done by hand; give it to a profile: hermes kanban reassign ${task.id} PROFILE`
     case 'elsewhere':
       return elsewhereText(reason)
+    case 'missing_labels':
+      return `needs ${reason.missing.join(', ')}, which this node does not have (kanban.labels, HERMES_NODE_LABELS)`
     case 'per_profile_cap':
+      if (reason.assignee === ANY)
+        return `waits for any profile: the least busy one has ${reason.current} running, and each may have ${reason.cap} (kanban.max_in_progress_per_profile)`
       return `waits for ${reason.assignee}: ${reason.current} running, and ${reason.cap} may (kanban.max_in_progress_per_profile)`
     case 'guarded':
       return guardText(reason)
     case 'unconfigured':
+      if (reason.assignee === ANY)
+        return 'no profile of this node has an agent: set agent.command or agent.openai in the config.yaml of one'
       return `profile "${reason.assignee}" has no agent: set agent.command or agent.openai in its config.yaml`
     case 'lost':
     case 'unclear':

@@ -1,14 +1,14 @@
 // A tick's cost grows with the number of ready tasks, not of done ones. SQLite's query plans show it, not times.
 import { expect, test } from 'vitest'
 import { LIST_OF_SQL, LIST_SQL } from '../../src/kanban/sqlite/queries.ts'
-import { DUE_SQL, PROMOTABLE_SQL, READY_PAGE_SQL, readReady, runningSql } from '../../src/kanban/sqlite/tick-facts.ts'
+import { dueSql, promotableSql, readReady, readyPageSql, runningSql } from '../../src/kanban/sqlite/tick-facts.ts'
 import { fillBoard } from '../bench/kanban.ts'
 import { testBoard } from '../support/kanban/board.ts'
 
 test.each([
-  ['ready tasks', READY_PAGE_SQL, 4, /SEARCH t USING INDEX tasks_ready/],
-  ['promotable tasks', PROMOTABLE_SQL, 0, /USING INDEX tasks_promotable/],
-  ['due tasks', DUE_SQL, 1, /SEARCH t USING INDEX tasks_scheduled/],
+  ['ready tasks', readyPageSql, 4, /SEARCH t USING INDEX tasks_ready/],
+  ['promotable tasks', promotableSql, 0, /USING INDEX tasks_promotable/],
+  ['due tasks', dueSql, 1, /SEARCH t USING INDEX tasks_scheduled/],
   ['running tasks', runningSql, 0, /USING INDEX tasks_running/],
   ['a list', LIST_SQL, 2, /SEARCH tasks USING INDEX tasks_status \(status=\?\)/],
   ["a profile's list", LIST_OF_SQL, 3, /SEARCH tasks USING INDEX tasks_assignee \(assignee=\? AND status=\?\)/],

@@ -8,6 +8,7 @@ const full: DispatchReport = {
   reclaimed: 1,
   promoted: 2,
   spawned: [{ task_id: 't_1', assignee: 'coder', workspace: '/w/t_1' }],
+  skipped_missing_labels: [{ task_id: 't_14', missing: ['gpu', 'region=eu'] }],
   skipped_per_profile_capped: [
     { task_id: 't_2', assignee: 'coder', current: 2 },
     { task_id: 't_3', assignee: 'writer', current: 1 },
@@ -41,6 +42,7 @@ test('the text of a tick has every line in its order', () => {
     'Deferred (coder at per-profile cap, 2 running): t_2',
     'Deferred (writer at per-profile cap, 1 running): t_3',
     'Deferred (coder at per-profile cap, 2 running): t_4',
+    'Deferred (this node lacks gpu, region=eu): t_14',
     'Skipped (non-spawnable assignee — terminal lane, OK): t_6',
     'Skipped (no agent configured): t_7, t_8 (bare)',
     'Deferred (respawn guard, quota_or_auth_error): t_12',

@@ -73,6 +73,24 @@ const CASES: Readonly<Record<string, Case>> = {
     text: /: it is not known whether it was done: killed by SIGKILL; hermes kanban complete t_\w+ if it was done, unblock/,
     tick: { status: 'blocked' },
   },
+  'it needs a label that this node does not have': {
+    kanban: { labels: 'region=us' },
+    make: (board) => board.create({ assignee: 'alpha', needs: ['region=eu', 'gpu'] }).id,
+    reason: 'missing_labels',
+    text: /: needs gpu, region=eu, which this node does not have \(kanban\.labels, HERMES_NODE_LABELS\)$/,
+    tick: { status: 'ready', in: 'skipped_missing_labels' },
+  },
+  'any profile may take it, and all are at their caps': {
+    kanban: { max_in_progress_per_profile: 1 },
+    make: async (board) => {
+      for (const assignee of ['alpha', 'beta', 'default']) board.create({ assignee })
+      await board.dispatch()
+      return board.create({ assignee: 'any' }).id
+    },
+    reason: 'per_profile_cap',
+    text: /: waits for any profile: the least busy one has 1 running, and each may have 1 \(kanban\.max_in_progress_per_prof/,
+    tick: { status: 'ready', in: 'skipped_per_profile_capped' },
+  },
   'its assignee is not a profile': {
     make: (board) => board.create({ assignee: 'carol' }).id,
     reason: 'nonspawnable',

@@ -12,6 +12,7 @@ export const dispatcherFacts = ({ home, clock, install, paths, env, output }: Co
   host: process.getBuiltinModule('node:os').hostname(),
   /** The built-in agent, for profiles without `agent.command`. */
   builtIn: (profile: string) => [join(install, 'bin', 'hermes'), '-p', profile, 'kanban', 'work'],
+  nodeLabels: env.HERMES_NODE_LABELS,
   controlSocket: paths.controlSocket,
   runDir: paths.runDir,
   env,

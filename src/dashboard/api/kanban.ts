@@ -104,6 +104,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
         parents: parents ?? [],
         triage: triage === true,
         once: body.once === true,
+        needs: body.needs ?? [],
       }
       const { task } = await onBoard(slug, slug === DEFAULT_BOARD ? 'create' : 'write', async (board) => {
         for (const id of input.parents) await known(board, id)

@@ -31,6 +31,8 @@ export const Task = z.strictObject({
   max_retries: optional(z.int()),
   /** It is started at most once. */
   once: optional(z.boolean()),
+  /** Labels that its node must have, such as `gpu` or `region=eu`. */
+  needs: optional(z.array(z.string())),
   paused_until: optional(time()),
   result: optional(z.string()),
   result_json: optional(AnyJson),
@@ -97,6 +99,7 @@ export const NewTask = z.strictObject({
   parents: optional(z.array(text(64)).check(z.maxLength(100))),
   triage: optional(z.boolean()),
   once: optional(z.boolean()),
+  needs: optional(z.array(text(130)).check(z.maxLength(50))),
 })
 export type NewTask = z.infer<typeof NewTask>
 export const TaskMove = z.strictObject({ to: status(), reason: optional(text(2000)) })

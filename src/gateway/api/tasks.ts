@@ -21,7 +21,7 @@ export interface TaskFacts {
 const WRITE_BUDGET_MS = 5000
 
 /**
- * `POST /v1/tasks`: `{title, body?, assignee?, priority?, idempotency_key?, board?}` becomes a task.
+ * `POST /v1/tasks`: `{title, body?, assignee?, priority?, idempotency_key?, once?, needs?, board?}` becomes a task.
  * @returns the new task, or the one this idempotency key made before
  * @throws Refused
  */
@@ -71,8 +71,10 @@ async function knownBoard(boards: Boards, slug: string): Promise<BoardPlace> {
 function parseTask(body: Readonly<Record<string, unknown>>): NewTask {
   const title = textOf(body, 'title')
   if (title === undefined) throw badRequest('title must be a string', 'title')
-  const { priority } = body
+  const { priority, once } = body
   if (priority !== undefined && typeof priority !== 'number') throw badRequest('priority must be a number', 'priority')
+  if (once !== undefined && typeof once !== 'boolean') throw badRequest('once must be true or false', 'once')
+  const needs = textOf(body, 'needs')
   const text = textOf(body, 'body')
   const assignee = textOf(body, 'assignee')
   const idempotencyKey = textOf(body, 'idempotency_key')
@@ -82,6 +84,8 @@ function parseTask(body: Readonly<Record<string, unknown>>): NewTask {
     ...(assignee === undefined ? {} : { assignee: normalizeAssignee(assignee) }),
     ...(priority === undefined ? {} : { priority }),
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...(once === undefined ? {} : { once }),
+    ...(needs === undefined ? {} : { needs: needs.split(',') }),
   }
 }
 

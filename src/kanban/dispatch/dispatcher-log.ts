@@ -1,4 +1,5 @@
 import type { Level } from '../../system/level.ts'
+import type { Installation } from '../installation.ts'
 import { Profiles } from '../nodes/profiles.ts'
 import { rulesInForce } from '../rules.ts'
 import { readWrittenRules } from './settings.ts'
@@ -33,8 +34,8 @@ export class DispatcherLog {
   }
 
   /** The values in force, and what is wrong with those that were written: at the start, and again when they change. */
-  rules(home: string): void {
-    const { warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home))
+  rules({ home, nodeLabels }: Pick<Installation, 'home' | 'nodeLabels'>): void {
+    const { warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home), { nodeLabels })
     const lines = [...notes, ...warnings]
     for (const line of lines) if (!this.#logged.has(line)) this.log(warnings.includes(line) ? 'warn' : 'info', line)
     this.forget('rules')

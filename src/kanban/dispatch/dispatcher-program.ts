@@ -70,6 +70,7 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
     host,
     builtIn,
     lease: own?.keeper,
+    nodeLabels: env.HERMES_NODE_LABELS,
     log,
     ready: () => {
       if (supervised) announceReady(READY_FD)

@@ -59,10 +59,10 @@ export class Dispatcher {
 
   /** @throws HermesError NO_SUPERVISOR when none answers at the start */
   async run(): Promise<void> {
-    const { home, clock, controlSocket, ready } = this.#options
+    const { clock, controlSocket, ready } = this.#options
     const client = await connectControl(controlSocket, clock)
     try {
-      this.#log.rules(home)
+      this.#log.rules(this.#options)
       ready()
       void this.#followJobs(client)
       await this.#timer.sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
@@ -163,8 +163,8 @@ export class Dispatcher {
 
   async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
     const { board, place } = open
-    const { home, clock, host, builtIn } = this.#options
-    this.#log.rules(home)
+    const { home, clock, host, builtIn, nodeLabels } = this.#options
+    this.#log.rules(this.#options)
     const jobs = await supervisorJobs(client)
     let hasProblem = false
     const done = await dispatchOnce({
@@ -174,6 +174,7 @@ export class Dispatcher {
       host,
       jobs,
       builtIn,
+      nodeLabels,
       warn: (text) => {
         hasProblem = true
         this.#log.warn(text, `tick:${place.slug}`)

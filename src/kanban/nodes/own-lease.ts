@@ -9,6 +9,7 @@ import type { Level } from '../../system/level.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { ownNodeUrl } from '../../system/programs/node-access.ts'
 import type { Leases } from '../port/nodes.ts'
+import { readLabels } from '../rules.ts'
 import { type NodeIdentity, volumeMark } from './identity.ts'
 import { LeaseKeeper, type LeaseKeeperOptions } from './lease-keeper.ts'
 import { leaseTimes } from './timing.ts'
@@ -31,6 +32,7 @@ export interface OwnLeaseFacts {
 export function ownLease(facts: OwnLeaseFacts): { readonly keeper: LeaseKeeper; close(): Promise<void> } {
   const { home, env, host, version, clock, bootMs, controlSocket, identity, leases, log, taken } = facts
   const length = new ConfigCache(({ config }) => config.kanban.nodeLeaseMs)
+  const labels = new ConfigCache(({ config }) => config.kanban.labels)
   let client: ControlClient | undefined
   let instance: string | undefined
   const ask = async <T>(use: (client: ControlClient) => Promise<T>): Promise<T> => {
@@ -56,7 +58,7 @@ export function ownLease(facts: OwnLeaseFacts): { readonly keeper: LeaseKeeper; 
         volume: volumeMark(home),
         host,
         version,
-        labels: labelsOf(env),
+        labels: readLabels(labels.of(join(home, 'config.yaml')), env.HERMES_NODE_LABELS).value,
         apiUrl: urlOf(env),
       }
     },
@@ -82,21 +84,4 @@ function urlOf(env: Environment): string | null {
     if (!(error instanceof HermesError)) throw error
     return null
   }
-}
-
-/**
- * The labels of this node: `gpu,region=eu` are `gpu` with no value, and `region`.
- * @throws HermesError REFUSED
- */
-function labelsOf(env: Environment): Readonly<Record<string, string>> {
-  const texts = (env.HERMES_NODE_LABELS ?? '').split(',').map((text) => text.trim())
-  return Object.fromEntries(texts.filter((text) => text !== '').map(labelOf))
-}
-
-function labelOf(text: string): readonly [string, string] {
-  const [, name, value = ''] = /^([A-Za-z0-9][A-Za-z0-9._/-]{0,62})(?:=([A-Za-z0-9._-]{0,63}))?$/.exec(text) ?? []
-  if (name !== undefined) return [name, value]
-  throw new HermesError('REFUSED', `HERMES_NODE_LABELS: ${JSON.stringify(text.slice(0, 80))} is not a label`, {
-    next: 'separate labels by commas, each NAME or NAME=VALUE, such as gpu,region=eu',
-  })
 }

@@ -18,6 +18,7 @@ export class Profiles {
   /** The owner of each name, on a shared board. */
   readonly #owners: ReadonlyMap<string, Node>
   readonly #known = new Map<string, ProfileConfig>()
+  #sorted: readonly string[] | undefined
 
   /** @param nodes that share the board; none: it is this installation's alone */
   constructor(home: string, nodes: readonly Node[] = []) {
@@ -31,6 +32,12 @@ export class Profiles {
   /** Names on disk. */
   get onDisk(): readonly string[] {
     return [...this.#onDisk]
+  }
+
+  /** Names on the board of the profiles on disk, in order; another node may have some of them. */
+  names(): readonly string[] {
+    this.#sorted ??= this.onDisk.map((name) => this.onBoard(name)).sort()
+    return this.#sorted
   }
 
   /** Names on disk that another node has on the board, with that node. */

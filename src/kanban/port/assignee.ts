@@ -1,6 +1,7 @@
 import { requireProfile } from '../../profile/directory/disk.ts'
 import { HermesError } from '../../system/errors.ts'
 import { normalizeAssignee } from '../rules.ts'
+import { ANY } from '../task.ts'
 
 /** Parses the name of an assignee: a profile, a person, another tool. @throws HermesError USAGE */
 export function parseAssignee(text: string): string {
@@ -11,9 +12,13 @@ export function parseAssignee(text: string): string {
   })
 }
 
-/** @throws HermesError NO_SUCH_PROFILE: an unknown name is more often a typing error than a person's lane */
+/**
+ * A profile, or `any`.
+ * @throws HermesError NO_SUCH_PROFILE: an unknown name is more often a typing error than a person's lane
+ */
 export function requireAssignee(home: string, text: string): string {
   const name = parseAssignee(text)
+  if (name === ANY) return name
   try {
     return requireProfile(home, name).name
   } catch (error) {

@@ -1,5 +1,7 @@
 /** Checks the limits of a new task before anything is written. */
 import { HermesError } from '../../system/errors.ts'
+import { labelList, parseLabels } from '../labels.ts'
+import { ANY } from '../task.ts'
 import { parseAssignee } from './assignee.ts'
 
 export const MAX_TITLE_CHARS = 500
@@ -24,6 +26,8 @@ export interface NewTask {
   readonly once?: boolean
   /** JSON Schema that the result must fit, as JSON. */
   readonly resultSchema?: string
+  /** Labels that its node must have. Without an assignee, any profile may take it. */
+  readonly needs?: readonly string[]
   readonly idempotencyKey?: string
 }
 
@@ -40,6 +44,7 @@ export interface CheckedTask {
   readonly maxRetries: number | null
   readonly once: boolean
   readonly resultSchema: string | null
+  readonly needs: readonly string[]
   readonly idempotencyKey: string | null
 }
 
@@ -63,10 +68,12 @@ export function checkLimits(input: NewTask): CheckedTask {
     throw new HermesError('USAGE', 'a task that is started at most once cannot have a number of retries', {
       next: 'use --once or --max-retries',
     })
+  const needs = labelList(parseLabels((input.needs ?? []).join(','), 'needs'))
+  const assignee = input.assignee == null ? null : parseAssignee(input.assignee)
   return {
     title: checkText('title', title),
     body: checkText('body', input.body ?? ''),
-    assignee: input.assignee == null ? null : parseAssignee(input.assignee),
+    assignee: assignee ?? (needs.length > 0 ? ANY : null),
     priority,
     parents: input.parents ?? [],
     triage: input.triage ?? false,
@@ -76,6 +83,7 @@ export function checkLimits(input: NewTask): CheckedTask {
     maxRetries: input.maxRetries ?? null,
     once: input.once ?? false,
     resultSchema: input.resultSchema === undefined ? null : checkSchemaSize(input.resultSchema),
+    needs,
     idempotencyKey: input.idempotencyKey === undefined ? null : checkKey(input.idempotencyKey),
   }
 }

@@ -1,6 +1,16 @@
 /** Rows of the tables as the types of the core; every adapter gives rows of this form. */
+import { needsOf } from '../labels.ts'
 import type { ObservedWorker, RunningTask } from '../running.ts'
-import type { BoardEvent, Comment, Outcome, Run, Status, Task, WorkspaceKind } from '../task.ts'
+import {
+  ANY,
+  type BoardEvent,
+  type Comment,
+  type Outcome,
+  type Run,
+  type Status,
+  type Task,
+  type WorkspaceKind,
+} from '../task.ts'
 import type { Candidate, WaitingTask } from '../tick.ts'
 
 export interface TaskRow {
@@ -37,7 +47,7 @@ export interface TaskRow {
   open_parents: number
   /** 1: it is started at most once. */
   once: number | null
-  /** Labels that its node must have, as `parseNeeds` writes them. */
+  /** As `storedNeeds` gives them. */
   needs: string | null
   result_schema: string | null
   result_json: string | null
@@ -72,6 +82,7 @@ export const toTask = (row: TaskRow): Task => ({
   maxRuntimeMs: row.max_runtime_ms,
   maxRetries: row.max_retries,
   once: row.once === 1,
+  needs: needsOf(row.needs),
   result: row.result,
   resultSchema: row.result_schema ?? null,
   resultJson: row.result_json ?? null,
@@ -174,6 +185,7 @@ export type CandidateRow = Pick<
   | 'changed_at'
   | 'open_parents'
   | 'claim_lock'
+  | 'needs'
 >
 
 export type RunningRow = CandidateRow &
@@ -197,6 +209,8 @@ export type RunningRow = CandidateRow &
     readonly run_started_at: number | null
     /** 1: it has a schema for its result, and no such result yet. */
     readonly lacks_result: number
+    /** Of the run. */
+    readonly profile: string | null
   }
 
 export const toCandidate = (row: CandidateRow): Candidate => ({
@@ -208,6 +222,7 @@ export const toCandidate = (row: CandidateRow): Candidate => ({
   pausedUntilMs: row.paused_until,
   succeededAtMs: row.succeeded_at,
   changedAtMs: row.changed_at,
+  needs: needsOf(row.needs),
 })
 
 export const toWaiting = (row: CandidateRow): WaitingTask => ({
@@ -219,6 +234,7 @@ export const toWaiting = (row: CandidateRow): WaitingTask => ({
 
 export const toRunning = (row: RunningRow, seen: ObservedWorker): RunningTask & Candidate => ({
   ...toCandidate(row),
+  profile: row.assignee === ANY ? row.profile : assigneeOf(row),
   openParents: row.open_parents,
   failures: row.failures,
   maxRetries: row.max_retries,

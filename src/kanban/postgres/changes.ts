@@ -2,6 +2,7 @@
  * Changes that people and workers make. Each locks the rows that it looks at, in the order of their ids, with FOR NO
  * KEY UPDATE: KEY SHARE, which a foreign key takes for a comment or an event, does not wait for that.
  */
+import { storedNeeds } from '../labels.ts'
 import { endsPause, forgivesFailures, linkedChild, type Operation } from '../operations.ts'
 import type { Actor, ChangeOptions, Created } from '../port/board.ts'
 import { newTaskId, planChange, statusOfNew } from '../port/changes.ts'
@@ -74,8 +75,8 @@ export async function createTask(on: Writing, input: NewTask, actor: Actor): Pro
       client,
       `INSERT INTO ${s}.tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at,
          scheduled_at, workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key,
-         once, result_schema)
-       VALUES ($1, $2, $3, $4, $5, $6, $7, ${NOW}, ${NOW}, $8, $9, $10, $11, $12, $13, $14, $15)
+         once, result_schema, needs)
+       VALUES ($1, $2, $3, $4, $5, $6, $7, ${NOW}, ${NOW}, $8, $9, $10, $11, $12, $13, $14, $15, $16)
        ON CONFLICT DO NOTHING RETURNING id`,
       id,
       fields.title,
@@ -92,6 +93,7 @@ export async function createTask(on: Writing, input: NewTask, actor: Actor): Pro
       fields.idempotencyKey,
       fields.once ? 1 : null,
       fields.resultSchema,
+      storedNeeds(fields.needs),
     )
     if (made === undefined) {
       const [known] = await rows<TaskRow>(

@@ -12,7 +12,7 @@ import {
   toRun,
   toTask,
 } from '../port/rows.ts'
-import type { BoardEvent, Comment, Run, Task } from '../task.ts'
+import { ANY, type BoardEvent, type Comment, type Run, type Task } from '../task.ts'
 import type { Client, Value } from './connection.ts'
 import { NOW } from './schema.ts'
 
@@ -161,7 +161,8 @@ export async function statusCounts(client: Client, s: string): Promise<Readonly<
 export async function runningByAssignee(client: Client, s: string): Promise<Readonly<Record<string, number>>> {
   const found = await rows<{ assignee: string; n: number }>(
     client,
-    `SELECT coalesce(assignee, '') AS assignee, count(*) AS n FROM ${s}.tasks WHERE status = 'running' GROUP BY 1`,
+    `SELECT coalesce(CASE WHEN t.assignee = '${ANY}' THEN r.profile ELSE t.assignee END, '') AS assignee, count(*) AS n
+     FROM ${s}.tasks t LEFT JOIN ${s}.runs r ON r.id = t.current_run WHERE t.status = 'running' GROUP BY 1`,
   )
   return Object.fromEntries(found.map(({ assignee, n }) => [assignee, n]))
 }

@@ -3,7 +3,7 @@ import type { Attempt, Claimed, ClaimPlace, FailedSpawn, ReleaseRules, Worker } 
 import { type CandidateRow, type RunningRow, type TaskRow, toCandidate, toWaiting } from '../port/rows.ts'
 import { rowOfClaim, runEvents, settledTask, spawnFailure } from '../port/run-end.ts'
 import { CLAIM_TTL_MS, type RunEnd, type Settlement, settle } from '../running.ts'
-import type { Outcome } from '../task.ts'
+import { ANY, type Outcome } from '../task.ts'
 import type { Candidate, WaitingTask } from '../tick.ts'
 import { record, type Writing } from './changes.ts'
 import { type Client, jsonText } from './connection.ts'
@@ -11,7 +11,7 @@ import { rows, TASK } from './queries.ts'
 import { NOW } from './schema.ts'
 
 const CANDIDATE =
-  't.id, t.seq, t.assignee, t.status, t.priority, t.created_at, t.paused_until, t.succeeded_at, t.changed_at, t.open_parents, t.claim_lock'
+  't.id, t.seq, t.assignee, t.status, t.priority, t.created_at, t.paused_until, t.succeeded_at, t.changed_at, t.open_parents, t.claim_lock, t.needs'
 const FREE = `current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, worker_pid = NULL, worker_start_time = NULL,
   heartbeat_at = NULL`
 /** Matches the attempt that was read; rows of other tools have no run and are identified by their claim. */
@@ -26,7 +26,7 @@ export const readRunning = (client: Client, s: string): Promise<readonly Running
     `SELECT ${CANDIDATE}, t.failures, t.max_retries, t.once, t.pauses, t.started_at, t.heartbeat_at, t.max_runtime_ms,
        (t.result_schema IS NOT NULL AND t.result_json IS NULL)::integer AS lacks_result,
        t.claim_expires_at, t.worker_pid, t.worker_start_time,
-       r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at
+       r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at, r.profile
      FROM ${s}.tasks t LEFT JOIN ${s}.runs r ON r.id = t.current_run WHERE t.status = 'running' ORDER BY t.seq`,
   )
 
@@ -190,7 +190,7 @@ export async function claim(
     client,
     `WITH picked AS (
        SELECT ${TASK}, nextval(pg_get_serial_sequence($5, 'id')) AS run_id FROM ${s}.tasks t
-       WHERE id = $1 AND status = 'ready' AND claim_lock IS NULL AND assignee = $2 FOR NO KEY UPDATE SKIP LOCKED
+       WHERE id = $1 AND status = 'ready' AND claim_lock IS NULL AND assignee IN ($2, '${ANY}') FOR NO KEY UPDATE SKIP LOCKED
      ), run AS (
        INSERT INTO ${s}.runs (id, task_id, profile, started_at, host, instance, slot) OVERRIDING SYSTEM VALUE
        SELECT run_id, id, $2, ${NOW}, $3, $4, 'job-' || id || '-' || run_id FROM picked RETURNING id, task_id, slot

@@ -2,6 +2,7 @@
  * Changes that people and workers make to tasks. Each is one transaction with its event, checked against the current
  * row.
  */
+import { storedNeeds } from '../labels.ts'
 import { endsPause, forgivesFailures, type Operation } from '../operations.ts'
 import type { Actor, ChangeOptions, Created } from '../port/board.ts'
 import { newTaskId, type PlannedChange, planChange, statusOfNew } from '../port/changes.ts'
@@ -24,8 +25,8 @@ export function createTask(tables: Tables, input: NewTask, actor: Actor): Create
     const id = freshId(tables)
     tables.run(
       `INSERT INTO tasks (id, title, body, assignee, status, priority, created_by, created_at, changed_at, scheduled_at,
-         workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key, once, result_schema)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         workspace_kind, workspace_path, max_runtime_ms, max_retries, idempotency_key, once, result_schema, needs)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       fields.title,
       fields.body,
@@ -43,6 +44,7 @@ export function createTask(tables: Tables, input: NewTask, actor: Actor): Create
       fields.idempotencyKey,
       fields.once ? 1 : null,
       fields.resultSchema,
+      storedNeeds(fields.needs),
     )
     record(tables, id, 'created', actor.wallMs, { by: actor.name, assignee: fields.assignee, status })
     for (const parent of parents) {

@@ -13,7 +13,7 @@ import {
   toRun,
   toTask,
 } from '../port/rows.ts'
-import type { BoardEvent, Comment, Run, Task } from '../task.ts'
+import { ANY, type BoardEvent, type Comment, type Run, type Task } from '../task.ts'
 import type { Tables } from './tables.ts'
 
 export function findTask(tables: Tables, id: string): Task | undefined {
@@ -121,7 +121,8 @@ export function statusCounts(tables: Tables): Readonly<Record<string, number>> {
 /** Running tasks by assignee; '' counts unassigned ones. */
 export function runningByAssignee(tables: Tables): Readonly<Record<string, number>> {
   const rows = tables.all<{ assignee: string | null; n: number }>(
-    "SELECT assignee, count(*) AS n FROM tasks WHERE status = 'running' GROUP BY assignee",
+    `SELECT CASE WHEN t.assignee = '${ANY}' THEN r.profile ELSE t.assignee END AS assignee, count(*) AS n
+     FROM tasks t INDEXED BY tasks_running LEFT JOIN runs r ON r.id = t.current_run WHERE t.status = 'running' GROUP BY 1`,
   )
   return Object.fromEntries(rows.map(({ assignee, n }) => [assignee ?? '', n]))
 }

@@ -4,7 +4,7 @@ import type { Claimed, ClaimPlace, FailedSpawn, ReleaseRules, Worker } from '../
 import type { RunningRow, TaskRow } from '../port/rows.ts'
 import { rowOfClaim, runEvents, settledTask, spawnFailure } from '../port/run-end.ts'
 import { CLAIM_TTL_MS, type RunEnd, type Settlement, settle } from '../running.ts'
-import { jobSlot } from '../task.ts'
+import { ANY, jobSlot } from '../task.ts'
 import { record } from './events.ts'
 import type { Tables } from './tables.ts'
 
@@ -127,7 +127,7 @@ export function claim(
 ): Claimed | undefined {
   return tables.write(() => {
     const found = tables.get<TaskRow>(
-      "SELECT * FROM tasks WHERE id = ? AND status = 'ready' AND claim_lock IS NULL AND assignee = ?",
+      `SELECT * FROM tasks WHERE id = ? AND status = 'ready' AND claim_lock IS NULL AND assignee IN (?, '${ANY}')`,
       id,
       assignee,
     )

@@ -47,6 +47,7 @@ export interface KanbanConfig {
   readonly dispatchIntervalSeconds: number
   readonly dispatchStaleTimeoutSeconds: number
   readonly requireReview: boolean
+  readonly labels: string
   readonly contextMaxBytes: number
   readonly nodeLeaseMs: number
 }
@@ -233,6 +234,7 @@ function assemble(v: ConfigValues): ProfileConfig {
       dispatchIntervalSeconds: v['kanban.dispatch_interval_seconds'],
       dispatchStaleTimeoutSeconds: v['kanban.dispatch_stale_timeout_seconds'],
       requireReview: v['kanban.require_review'],
+      labels: v['kanban.labels'],
       contextMaxBytes: v['kanban.context_max_bytes'],
       nodeLeaseMs: v['kanban.node_lease'],
     },

@@ -150,6 +150,14 @@ export const CONFIG_KEYS = {
       'with a database: time after which other nodes take over from this one if it is not heard of; 6s or more',
     ),
   ),
+  'kanban.labels': shared(
+    key(
+      text,
+      '',
+      '""',
+      'labels of this node, such as gpu,region=eu, for tasks with --needs; HERMES_NODE_LABELS takes precedence',
+    ),
+  ),
   'kanban.require_review': shared(key(flag, false, 'false', 'true: a finished task waits for a review')),
   'kanban.context_max_bytes': shared(
     key(

@@ -129,6 +129,25 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       })
     })
 
+    test('keeps what a task needs, and lets any profile claim it if none is named', async () => {
+      await using scene = await open()
+      const { board } = scene
+      expect((await create(board)).needs).toEqual([])
+      const named = await create(board, { assignee: 'beta', needs: ['gpu'] })
+      const anyone = await create(board, { needs: ['region=eu', 'gpu', 'gpu'] })
+      expect([named.assignee, named.needs]).toEqual(['beta', ['gpu']])
+      expect([anyone.assignee, anyone.needs]).toEqual(['any', ['gpu', 'region=eu']])
+      const ready = await board.ready(null, 10)
+      expect(ready.map(({ needs }) => needs)).toEqual([[], ['gpu'], ['gpu', 'region=eu']])
+      expect(await board.claim(named.id, 'alpha', WHERE, wallMs)).toBeUndefined()
+      expect(await board.claim(anyone.id, 'alpha', WHERE, wallMs)).toMatchObject({ row: { id: anyone.id } })
+      expect(await board.claim(anyone.id, 'beta', WHERE, wallMs)).toBeUndefined()
+      expect(await board.require(anyone.id)).toMatchObject({ assignee: 'any', status: 'running' })
+      expect(await runningRow(board, anyone.id)).toMatchObject({ assignee: 'any', profile: 'alpha' })
+      expect(await board.runs(anyone.id, 9)).toMatchObject([{ profile: 'alpha' }])
+      expect(await board.runningByAssignee()).toEqual({ alpha: 1 })
+    })
+
     test('makes one task of two with the same idempotency key, also at the same time', async () => {
       await using scene = await open()
       const boards = [scene.board, await scene.another(), await scene.another()]

@@ -56,6 +56,7 @@ async function happen(board: Board, one: Step): Promise<void> {
           triage: one.task % 7 === 1,
           ...(one.task % 11 === 2 ? { once: true } : {}),
           ...(one.task % 7 === 3 ? { resultSchema: '{"type":"string"}' } : {}),
+          ...(one.task % 11 === 3 ? { needs: ['gpu', 'region=eu'] } : {}),
           ...(one.task % 11 === 1 ? { idempotencyKey: `key ${one.task}`, maxRetries: 3, maxRuntimeMs: 90_000 } : {}),
         },
         actor(),

@@ -12,7 +12,7 @@ import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { actorOf, assigneeOption, BOARD, ID, onBoard, readFileOption, timeOption } from './shared.ts'
 
-const PROFILE: ArgumentSpec = { name: 'PROFILE', help: 'new assignee', kind: 'optional' }
+const PROFILE: ArgumentSpec = { name: 'PROFILE', help: 'new assignee, or any', kind: 'optional' }
 const LANE: OptionSpec = {
   long: '--lane',
   help: 'allow an assignee that is not a profile, such as a person or another tool',

@@ -65,6 +65,7 @@ export function taskText({ task, parents, children, comments, runs, events }: Ta
     ['completed', time(task.completedAtMs)],
     ['worker', task.workerPid === null ? undefined : `pid ${task.workerPid}`],
     ['workspace', task.workspacePath ?? undefined],
+    ['needs', task.needs.length === 0 ? undefined : brief(task.needs.join(', '), 300)],
     ['once', task.once ? 'it is started at most once' : undefined],
     ['failures', task.failures === 0 ? undefined : String(task.failures)],
     ['last error', task.lastError === null ? undefined : brief(task.lastError, 300)],

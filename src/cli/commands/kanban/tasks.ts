@@ -33,7 +33,17 @@ export const TASK_COMMANDS: readonly Command[] = [
     options: [
       { long: '--body', value: 'TEXT', help: 'further instructions for the worker' },
       { long: '--body-file', value: 'FILE', help: 'read the instructions from FILE; - is standard input' },
-      { long: '--assignee', short: '-a', value: 'PROFILE', help: 'assignee; default: kanban.default_assignee' },
+      {
+        long: '--assignee',
+        short: '-a',
+        value: 'PROFILE',
+        help: 'assignee, or any for the least busy profile; default: kanban.default_assignee',
+      },
+      {
+        long: '--needs',
+        value: 'LABEL,…',
+        help: 'labels that the node must have: gpu, region=eu; without --assignee, any profile may take the task',
+      },
       { long: '--lane', help: 'allow an assignee that is not a profile, such as a person or another tool' },
       { long: '--priority', value: 'N', help: 'priority; higher runs first; default: 0' },
       { long: '--parent', value: 'ID,…', help: 'IDs of tasks that must be done first' },
@@ -108,6 +118,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
     ...(maxRuntimeMs === undefined ? {} : { maxRuntimeMs }),
     ...(maxRetries === undefined ? {} : { maxRetries }),
     ...(input.options.once === true && { once: true }),
+    needs: items(textOption(input, 'needs')),
     ...(key === undefined ? {} : { idempotencyKey: key }),
     ...(resultSchema === undefined ? {} : { resultSchema }),
     ...(workspace === undefined ? {} : { workspacePath: directory(workspace) }),

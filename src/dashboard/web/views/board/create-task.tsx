@@ -19,6 +19,7 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
         parents: [...all('parents')],
         triage: has('triage'),
         once: has('once'),
+        ...(trimmed('needs') !== '' && { needs: trimmed('needs').split(/[\s,]+/) }),
         ...(trimmed('body') !== '' && { body: trimmed('body') }),
         ...(trimmed('assignee') !== '' && { assignee: trimmed('assignee') }),
       })
@@ -44,6 +45,9 @@ export function CreateTask({ store, onClose }: { readonly store: BoardStore; rea
           {(ids) => <input {...ids} name="priority" type="number" step={1} defaultValue="0" required />}
         </Field>
       </div>
+      <Field label="Needs" hint="Labels that the node must have. Without an assignee, any profile may take the task.">
+        {(ids) => <input {...ids} name="needs" placeholder="gpu, region=eu" autocomplete="off" />}
+      </Field>
       {open.length > 0 && (
         <Field label="Waits for" hint="The task becomes ready when all of these are done.">
           {(ids) => (

@@ -47,6 +47,10 @@ function linesOf(report: DispatchReport): readonly (readonly [string, readonly s
     ['Auto-assigned', report.auto_assigned_default],
     ['Unassigned', report.skipped_unassigned],
     ['At per-profile cap', capped],
+    [
+      'Labels are missing',
+      (report.skipped_missing_labels ?? []).map(({ task_id, missing }) => `${task_id} (${missing.join(', ')})`),
+    ],
     ['Assignee is not a profile', report.skipped_nonspawnable],
     ['No agent configured', report.skipped_unconfigured],
     ['Resting', report.respawn_guarded.map(({ task_id, reason }) => `${task_id} (${reason})`)],

@@ -46,6 +46,7 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
           <p class="task-facts">
             <span class={`tag status-${task.status}`}>{task.status}</span>
             <span class="mono muted">{task.id}</span>
+            {task.needs !== undefined && <span class="muted">needs {task.needs.join(', ')}</span>}
             {task.once && <span class="muted">started at most once</span>}
             {task.created_at && (
               <span class="muted">
