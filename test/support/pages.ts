@@ -46,7 +46,7 @@ export function blocks({ text }: Page): readonly Block[] {
 export const commandBlocks = (page: Page): readonly Block[] => blocks(page).filter(({ info }) => info === 'sh')
 
 /** These want a program of their own: their tests have their names, in test/container. */
-const OTHER_ENGINES = ['docs/podman.md', 'docs/swarm.md']
+const OTHER_ENGINES = ['docs/many-machines.md', 'docs/podman.md', 'docs/swarm.md']
 
 /** Typed where helm and kubectl are, without a cluster (test/deploy/docs.test.ts). */
 export const runsWithCluster = ({ text }: Block): boolean => /^(helm|kubectl) /m.test(text)

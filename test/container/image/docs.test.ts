@@ -1,10 +1,10 @@
 import { execFile } from 'node:child_process'
-import { statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { copyCheckout, trustHostCertificates } from '../../support/container/checkout.ts'
+import { DOCKER_USER, runAsUser } from '../../support/container/docker-user.ts'
 import { docker } from '../../support/container/engine.ts'
 import { testImage } from '../../support/container/image.ts'
 import { startHostPostgres } from '../../support/container/postgres.ts'
@@ -52,10 +52,6 @@ const settings = (page: Page): string =>
     ? ''
     : `-e API_SERVER_ENABLED=1 -e API_SERVER_HOST=0.0.0.0 -e API_SERVER_KEY=${API_KEY}`
 
-/** A user of the host who may use Docker, and nothing more. */
-const USER = 12_345
-const asUser = ['--reuid', `${USER}`, '--regid', `${USER}`, '--groups', `${statSync('/var/run/docker.sock').gid}`]
-
 /** The script that bash runs for a block: its lines unchanged, but with a time limit for a follower. */
 function scriptOf({ text }: Block): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
@@ -64,19 +60,6 @@ function scriptOf({ text }: Block): string {
   const follower = last.replace(/ +#.*$/, '')
   return `${PRELUDE + lines.slice(0, -1).join('\n')}\ntimeout 20 sh -c ${JSON.stringify(`${follower} | head -n 1`)}`
 }
-
-interface Ran {
-  readonly code: number
-  readonly output: string
-}
-
-const run = (script: string, cwd: string, env: Record<string, string>): Promise<Ran> =>
-  new Promise((resolve) => {
-    const options = { cwd, env: { ...process.env, ...env }, timeout: 240_000, maxBuffer: 16_000_000 }
-    execFile('setpriv', [...asUser, '--', 'bash', '-c', script], options, (error, stdout, stderr) => {
-      resolve({ code: error === null ? 0 : Number(error.code ?? 1), output: `${stdout}\n${stderr}` })
-    })
-  })
 
 /** Names our pages give to what they start; a run that was cut off may have left some, too. */
 const tidy = async (): Promise<void> => {
@@ -105,7 +88,7 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
     const checkout = join(home, 'checkout')
     copyCheckout(checkout)
     trustHostCertificates(checkout)
-    await promisify(execFile)('chown', ['--recursive', '--no-dereference', `${USER}:${USER}`, home])
+    await promisify(execFile)('chown', ['--recursive', '--no-dereference', `${DOCKER_USER}:${DOCKER_USER}`, home])
     await using server = page.text.includes('$DATABASE_URL') ? await startHostPostgres('neutral') : undefined
     const env = {
       HOME: home,
@@ -122,11 +105,11 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
     }
     // A page about compose starts its container itself, on the same ports.
     if (!/docker run .*--name hermes|docker-compose up/.test(page.text)) {
-      const { code, output } = await run(PRELUDE + RUNNING, checkout, env)
+      const { code, output } = await runAsUser(PRELUDE + RUNNING, checkout, env)
       expect(code, output).toBe(0)
     }
     for (const block of dockerBlocks(page)) {
-      const { code, output } = await run(scriptOf(block), checkout, env)
+      const { code, output } = await runAsUser(scriptOf(block), checkout, env)
       expect(code, `${page.path}:${block.line}\n${output}`).toBe(0)
     }
   },
@@ -135,5 +118,5 @@ test.each(pages().filter((page) => dockerBlocks(page).length > 0))(
 test('the check of the pages would see a command that fails', async () => {
   const block: Block = { info: 'sh', line: 1, text: 'docker run --rm hermes sh -c "exit 3"\ntrue' }
   await docker(['tag', await testImage(), 'hermes'])
-  expect((await run(scriptOf(block), tmpdir(), { BASE_IMAGE: '' })).code).toBe(3)
+  expect((await runAsUser(scriptOf(block), tmpdir(), { BASE_IMAGE: '' })).code).toBe(3)
 })

@@ -119,7 +119,7 @@ export const dockerBuildText = (image: string, dockerfile: string): Promise<unkn
   classicBuild(['--tag', image, '-'], dockerfile)
 
 /** The classic builder: the only one on a plain Debian, and the strictest about what a Dockerfile may say. */
-function classicBuild(args: readonly string[], input = ''): Promise<unknown> {
+export function classicBuild(args: readonly string[], input = ''): Promise<unknown> {
   const proxies = ['HTTP_PROXY', 'HTTPS_PROXY', 'NO_PROXY', 'http_proxy', 'https_proxy', 'no_proxy'].filter(
     (name) => process.env[name],
   )

@@ -18,13 +18,13 @@ import { waitFor } from '../wait.ts'
 const DEBIAN = '/usr/lib/postgresql'
 
 /** Directory of initdb and postgres; undefined: PostgreSQL is not installed. */
-function programs(): string | undefined {
+export function postgresPrograms(): string | undefined {
   const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).sort((a, b) => Number(b) - Number(a)) : []
   return versions.map((version) => join(DEBIAN, version, 'bin')).find((dir) => existsSync(join(dir, 'initdb')))
 }
 
 export const whyNoPostgres = (): string | undefined =>
-  programs() === undefined ? 'PostgreSQL is not installed (apt-get install postgresql-15)' : undefined
+  postgresPrograms() === undefined ? 'PostgreSQL is not installed (apt-get install postgresql-15)' : undefined
 
 export interface PostgresServer extends AsyncDisposable {
   readonly url: string
@@ -53,7 +53,7 @@ export interface PostgresOptions {
 }
 
 export async function startPostgres({ durable = false, tcp }: PostgresOptions = {}): Promise<PostgresServer> {
-  const bin = programs()
+  const bin = postgresPrograms()
   if (bin === undefined) throw new Error(whyNoPostgres())
   const dir = mkdtempSync(join(tmpdir(), 'hermes-pg-'))
   const isRoot = process.getuid?.() === 0
