@@ -3,7 +3,6 @@
  * docs/services.md is generated from it.
  */
 
-import { Cron } from 'croner'
 import {
   commandLine,
   duration as durationKind,
@@ -19,7 +18,7 @@ import {
   variables,
 } from '../profile/config/kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from '../profile/config/program-keys.ts'
-import { dependencies } from '../profile/config/program-kinds.ts'
+import { cron, dependencies } from '../profile/config/program-kinds.ts'
 import { isRecord } from '../system/text/record.ts'
 
 export interface ServiceKey<T> {
@@ -58,20 +57,6 @@ const restartDelay: Kind<{ readonly firstMs: number; readonly maxMs: number }> =
     return firstMs && maxMs ? { firstMs, maxMs } : undefined
   },
   schema: mapSchema({ first: SPAN.schema, max: SPAN.schema }),
-}
-
-const cron: Kind<string> = {
-  expected: 'five or six cron fields such as "*/5 * * * *"',
-  read(value) {
-    if (typeof value !== 'string') return undefined
-    try {
-      // Created paused: only checks that the text can be parsed and describes a time that comes.
-      return new Cron(value, { paused: true }).nextRun() === null ? undefined : value
-    } catch {
-      return undefined // croner's TypeError is the answer
-    }
-  },
-  schema: { type: 'string' },
 }
 
 type ProgramServiceKeys = { readonly [K in ProgramKeyName]: ServiceKey<ProgramValue<K>> }

@@ -33,6 +33,7 @@ import { ProfileSlots } from './reconcile/profiles.ts'
 import { SlotDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
 import { ServiceSlots } from './services/image-services.ts'
+import { ScheduledGateways } from './services/scheduled-gateways.ts'
 import { WaitingGateways } from './services/waiting-gateways.ts'
 import { SlotNotifier } from './slot-notifier.ts'
 import { ChildReports } from './slots/child-reports.ts'
@@ -41,7 +42,7 @@ import { JobResults } from './slots/job-results.ts'
 import { SlotLogs } from './slots/logs.ts'
 import { stopOrphans } from './slots/orphan-stop.ts'
 import { StateStore } from './slots/state-store.ts'
-import { SlotTable } from './slots/table.ts'
+import { SlotTable, type SlotTableOptions } from './slots/table.ts'
 import { VolumeFiles } from './volume-files.ts'
 import { VolumeLifecycle } from './volume-lifecycle.ts'
 import { VolumeSlots } from './volume-slots.ts'
@@ -102,6 +103,14 @@ export function makeSlots(
     ifBootFails: ifBootFails(container),
   })
   const waiting = new WaitingGateways({ table: () => table, services, stateStore })
+  const scheduled = new ScheduledGateways({
+    table: () => table,
+    stateStore,
+    clock,
+    timezone: container.TZ,
+    warn,
+    missing: (key) => waiting.missing(key),
+  })
   const launcher = new Launcher({
     home,
     paths,
@@ -130,7 +139,8 @@ export function makeSlots(
   const heldSlot = heldByMain === undefined ? undefined : gatewaySlot(heldByMain)
   const runs = { launcher, dirs, logs }
   const { observer } = later
-  const holds = waiting.holds.bind(waiting)
+  const holds: SlotTableOptions['holds'] = (entry, event) =>
+    scheduled.holds(entry, event) || waiting.holds(entry, event)
   const parts = { stateStore, runs, journal, random, observer, holds }
   const table = new SlotTable({ heldSlot, kernel: native, clock, send, ...parts })
   const warnOfFiles = new LimitedLog('state files of gateways', clock, warn).log
@@ -139,6 +149,7 @@ export function makeSlots(
     table,
     services,
     waiting,
+    scheduled,
     runs,
     held: { profile: heldByMain, slot: heldSlot },
     reports: new ChildReports({
@@ -159,7 +170,7 @@ export function makeSlots(
 /** Parts that follow the volume's life: the slots that use it, and its files. */
 export function makeVolume(
   { options, container, journal, link, stateStore }: BaseParts,
-  { table, services, waiting, runs, held, files, statusFiles }: SlotParts,
+  { table, services, waiting, scheduled, runs, held, files, statusFiles }: SlotParts,
   later: { readonly controlChannels: () => ControlChannels },
 ) {
   const { start, clock, native, install, exit } = options
@@ -194,6 +205,7 @@ export function makeVolume(
       dispatcher,
       services,
       waiting,
+      scheduled,
       files,
       statusFiles,
     }),
@@ -222,7 +234,7 @@ export function makeVolume(
 /** Parts that operators and s6's tools reach. */
 export function makeOperatorParts(
   { options, paths, container, journal, link }: BaseParts,
-  { table, services, waiting, runs, held, files, statusFiles, waiters }: SlotParts,
+  { table, services, waiting, scheduled, runs, held, files, statusFiles, waiters }: SlotParts,
   { life, advice }: VolumeParts,
 ) {
   const { start, version, clock, native, exit } = options
@@ -238,7 +250,7 @@ export function makeOperatorParts(
     container: { home, heldSlot: held.slot, instance, manager, version, pid1, identity },
     clock,
     send,
-    slots: { table, logs, files, waiters, services, waiting },
+    slots: { table, logs, files, waiters, services, waiting, scheduled },
     life,
     ownership,
     helpers,

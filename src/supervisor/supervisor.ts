@@ -98,6 +98,7 @@ export class Supervisor {
       if (name === '.booted') this.#volume.life.restore(kept.text)
       else if (name === '.reconcile') this.#volume.profiles.restore(kept.text)
       else if (name === '.services') this.#slots.services.restore(kept.text)
+      else if (name === '.schedules') this.#slots.scheduled.restore(kept.text)
       else if (name === '.waiting') this.#slots.waiting.restore(kept.text)
       else this.#restoreSlot(name, kept.text)
     } catch (error) {

@@ -11,6 +11,7 @@ import { DISPATCHER, type DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import type { ProfileSlots } from './reconcile/profiles.ts'
 import { watchProfiles } from './reconcile/watch.ts'
 import type { ServiceSlots } from './services/image-services.ts'
+import type { ScheduledGateways } from './services/scheduled-gateways.ts'
 import type { WaitingGateways } from './services/waiting-gateways.ts'
 import type { SlotTable } from './slots/table.ts'
 
@@ -28,6 +29,7 @@ export interface VolumeSlotsOptions {
   readonly dispatcher: DispatcherSlot
   readonly services: ServiceSlots
   readonly waiting: Pick<WaitingGateways, 'begin'>
+  readonly scheduled: Pick<ScheduledGateways, 'begin'>
   readonly files: GatewayFiles
   readonly statusFiles: StatusFiles
 }
@@ -75,7 +77,8 @@ export class VolumeSlots {
   }
 
   #register(isFirst: boolean, reconcile: () => void): void {
-    const { start, container, journal, table, profiles, dispatcher, services, waiting, clock } = this.#options
+    const { start, container, journal, table, profiles, dispatcher, services, waiting, scheduled, clock } =
+      this.#options
     const { home, foreground, main } = start
     if (isFirst && foreground && main.length === 0) this.#startDefault()
     try {
@@ -89,6 +92,7 @@ export class VolumeSlots {
     dispatcher.watch()
     services.begin(isFirst)
     waiting.begin()
+    scheduled.begin()
     const polled = (): void => dispatcher.poll()
     this.#watch = watchProfiles({ home, clock, changed: reconcile, polled, warn: journal.warn })
   }

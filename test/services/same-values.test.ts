@@ -11,6 +11,8 @@ const KEYS = {
   stop_timeout: ['gateway.stop_timeout', 'stop_timeout', 'stopTimeoutMs'],
   stop_signal: ['gateway.stop_signal', 'stop_signal', 'stopSignal'],
   give_up_after: ['gateway.give_up_after', 'give_up_after', 'giveUpAfter'],
+  schedule: ['gateway.schedule', 'schedule', 'schedule'],
+  depends_on: ['gateway.depends_on', 'depends_on', 'dependsOn'],
   restart: ['gateway.restart', 'restart', 'restart'],
 } as const
 
@@ -49,6 +51,8 @@ test.each<[keyof typeof KEYS, value: string, comesTo: unknown]>([
   ['stop_signal', '15', 'TERM'],
   ['give_up_after', '{deaths: 5, within: 1m}', { deaths: 5, withinMs: 60_000 }],
   ['restart', 'on-failure', 'on-failure'],
+  ['schedule', '"*/5 * * * *"', '*/5 * * * *'],
+  ['depends_on', '[]', []],
 ])('%s: both accept %s', (key, value, comesTo) => {
   expect(inConfig(key, value)).toEqual(comesTo)
   expect(inServices(key, value)).toEqual(comesTo)
@@ -74,6 +78,8 @@ test.each<[keyof typeof KEYS, value: string, said: string]>([
   ['stop_signal', '[TERM]', 'expected a signal such as TERM, INT or 15, got ["TERM"]'],
   ['give_up_after', '{deaths: 5}', 'expected {deaths: 1 to 100, within: a duration}, got {"deaths":5}'],
   ['give_up_after', '{deaths: 5, within: 0}', 'expected {deaths: 1 to 100, within: a duration}'],
+  ['schedule', '"0 0 30 2 *"', 'expected five or six cron fields such as "*/5 * * * *", got "0 0 30 2 *"'],
+  ['depends_on', '{a: soon}', 'ready, started or completed such as {redis: ready}, got {"a":"soon"}'],
   ['restart', 'sometimes', 'expected always, on-failure or never, got "sometimes"'],
 ])('%s: both refuse %s with the same message', (key, value, said) => {
   const inOne = inConfig(key, value)

@@ -16,7 +16,7 @@ import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Context } from '../context/context.ts'
 import { hostWarnings } from '../context/warnings.ts'
 import type { Outcome } from '../terminal/output.ts'
-import { managerLine, slotDetails, slotsTable } from '../view/slots-view.ts'
+import { isBetweenRuns, managerLine, slotDetails, slotsTable } from '../view/slots-view.ts'
 import { actOnEveryGateway, actOnGateways, isVerb } from './gateway-actions.ts'
 
 declare const HERMES_VERSION: string
@@ -72,7 +72,8 @@ const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<
   withSupervisor(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
 
 /**
- * Exit code 0 up, 3 no such, 4 no supervisor, 1 otherwise; with `--all` 0 when every wanted gateway is up.
+ * Exit code 0 up or between two scheduled runs, 3 no such, 4 no supervisor, 1 otherwise; with `--all` 0 when every
+ * wanted gateway is up.
  * @param profile default: the one this command is about
  */
 export async function gatewayStatus(
@@ -84,7 +85,9 @@ export async function gatewayStatus(
     const result = await statusOf(context)
     const slots = result.slots.filter((slot) => slot.profile !== undefined)
     const { phase } = result
-    const behind = phase !== 'running' || slots.some((slot) => slot.wanted !== 'down' && slot.state !== 'up')
+    const isBehind = (slot: SlotStatus): boolean =>
+      slot.wanted !== 'down' && slot.state !== 'up' && !isBetweenRuns(slot)
+    const behind = phase !== 'running' || slots.some(isBehind)
     return {
       text: `${managerLine(result)}\n${phaseText(result)}${slotsTable(slots, wallMs)}`,
       json: slots,
@@ -102,8 +105,9 @@ export async function slotStatus(context: Context, key: string, next: string): P
   if (!slot) throw noSuchSlot(key, result)
   // A start that is under way needs none; the log has what it waits for, or dies of.
   const step = slot.state === 'starting' || slot.state === 'backoff' ? slotCommands(key).logs : next
-  const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${slot.ready ? '' : `  ${'next'.padEnd(11)}${step}\n`}`
-  return { text, json: slot, exitCode: slot.ready ? EXIT.done : EXIT.failed }
+  const isWell = slot.ready || isBetweenRuns(slot)
+  const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${isWell ? '' : `  ${'next'.padEnd(11)}${step}\n`}`
+  return { text, json: slot, exitCode: isWell ? EXIT.done : EXIT.failed }
 }
 
 export async function status(context: Context): Promise<Outcome> {
@@ -197,7 +201,9 @@ export function readinessProblems(
   )
   if (key !== undefined && slots.length === 0)
     return [isSlotKey(key) ? `no slot "${key}"` : `${JSON.stringify(profile)} is not a profile`]
-  return slots.filter((slot) => slot.state !== 'up' && slot.state !== 'starting').map(notReadyText)
+  const isAsItShould = (slot: SlotStatus): boolean =>
+    slot.state === 'up' || slot.state === 'starting' || isBetweenRuns(slot)
+  return slots.filter((slot) => !isAsItShould(slot)).map(notReadyText)
 }
 
 const notReadyText = (slot: SlotStatus): string =>

@@ -4,8 +4,13 @@ import { oneLine } from '../../system/text/foreign-text.ts'
 export const managerLine = (status: Pick<StatusResult, 'manager'>): string =>
   `Manager: ${status.manager === 's6-compatible' ? 's6 (container supervisor)' : 'foreground'}`
 
+/** It runs at times, and waits for the next one: all is well. */
+export const isBetweenRuns = ({ state, nextStartAt }: Pick<SlotStatus, 'state' | 'nextStartAt'>): boolean =>
+  state === 'down' && nextStartAt !== undefined
+
 /** `up, ready`: what a slot does, in words. */
 export function stateText(slot: SlotStatus): string {
+  if (isBetweenRuns(slot)) return 'down, scheduled'
   if (slot.state === 'down' && slot.wanted !== 'down') return 'down, wanted up'
   if (slot.state === 'up' && slot.wanted === 'down') return 'up, wanted down'
   return slot.state === 'up' && !slot.ready ? 'up, not ready' : slot.state

@@ -25,6 +25,7 @@ export interface GatewayConfig extends ProgramRules {
   readonly stopSignal: SignalName
   readonly essential: boolean
   readonly dependsOn: readonly Dependency[] | null
+  readonly schedule: string | null
 }
 
 export interface AgentConfig {
@@ -214,6 +215,7 @@ function assemble(v: ConfigValues): ProfileConfig {
       stopSignal: v['gateway.stop_signal'],
       essential: v['gateway.essential'],
       dependsOn: v['gateway.depends_on'],
+      schedule: v['gateway.schedule'],
       ...programRules({
         liveness: v['gateway.liveness'],
         memory_limit: v['gateway.memory_limit'],

@@ -20,7 +20,7 @@ import {
   wholeOrText,
 } from './kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from './program-keys.ts'
-import { dependencies } from './program-kinds.ts'
+import { cron, dependencies } from './program-kinds.ts'
 
 export type Ready = { readonly by: 'auto' } | Announcement
 
@@ -109,6 +109,7 @@ export const CONFIG_KEYS = {
     dependencies,
     'services of the image, or gateways such as gateway-writer, that it waits for before each start by the boot or a command',
   ),
+  'gateway.schedule': optional(cron, 'times at which it runs; runs never overlap'),
   ...gatewayKeys(),
   'agent.command': optional(
     argv,

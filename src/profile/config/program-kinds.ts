@@ -1,5 +1,6 @@
 /** The kinds of value of the keys in program-keys.ts. */
 
+import { createRequire } from 'node:module'
 import { normalize } from 'node:path'
 import { isRecord } from '../../system/text/record.ts'
 import {
@@ -81,7 +82,20 @@ export const watchedPaths: Kind<readonly string[]> = {
   schema: { type: 'array', minItems: 1, items: { type: 'string', not: { pattern: NOT_BELOW.source } } },
 }
 
-// ---- what it waits for ----
+// ---- when it starts ----
+
+export const cron: Kind<string> = {
+  expected: 'five or six cron fields such as "*/5 * * * *"',
+  read: (value) => (typeof value === 'string' && cronReader().isCron(value) ? value : undefined),
+  schema: { type: 'string' },
+}
+
+/** Loaded for a file that has a schedule; as a plain import it would cost every program that reads settings. */
+function cronReader(): typeof import('../../system/text/cron.ts') {
+  type Reader = typeof import('../../system/text/cron.ts')
+  if (typeof require === 'function') return require('../../system/text/cron.ts') as Reader
+  return createRequire(import.meta.url)('../../system/text/cron.ts') as Reader
+}
 
 const UNTIL = ['ready', 'started', 'completed'] as const
 export interface Dependency {

@@ -19,6 +19,8 @@ export interface Launch {
   readonly health?: Health
   /** Slots that its start waits for; absent: none, or another part sees to them. */
   readonly dependsOn?: readonly Dependency[]
+  /** Cron fields of a gateway that runs at times. */
+  readonly schedule?: string
 }
 
 /** Rules for a process that is up. */
@@ -56,6 +58,7 @@ export function gatewayLaunch(gateway: GatewayConfig, { announces, hasFinish }: 
   return {
     policy: {
       ...policyOf(gateway, readiness),
+      ...(gateway.schedule !== null && { kind: 'job' }),
       ...(hasFinish && { finish: { timeoutMs: FINISH_TIMEOUT_MS } }),
     },
     readiness,
@@ -63,6 +66,7 @@ export function gatewayLaunch(gateway: GatewayConfig, { announces, hasFinish }: 
     essential: gateway.essential,
     ...healthOf(gateway),
     ...(gateway.dependsOn !== null && { dependsOn: gateway.dependsOn }),
+    ...(gateway.schedule !== null && { schedule: gateway.schedule }),
   }
 }
 

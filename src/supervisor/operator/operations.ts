@@ -10,6 +10,7 @@ import { HermesError } from '../../system/errors.ts'
 import { profileDir, profileOfSlot } from '../../system/paths.ts'
 import type { Follower, Handlers } from '../control/server.ts'
 import type { ServiceSlots } from '../services/image-services.ts'
+import type { ScheduledGateways } from '../services/scheduled-gateways.ts'
 import type { WaitingGateways } from '../services/waiting-gateways.ts'
 import type { SlotEntry } from '../slots/entry.ts'
 import type { SlotLogs } from '../slots/logs.ts'
@@ -55,6 +56,7 @@ export interface OperatedSlots {
   readonly waiters: SlotWaiters
   readonly services: ServiceSlots
   readonly waiting: Pick<WaitingGateways, 'note'>
+  readonly scheduled: Pick<ScheduledGateways, 'note'>
 }
 
 /** Operations for clients of the control socket. */
@@ -139,7 +141,7 @@ export class SlotOperations {
     verb: 'start' | 'stop' | 'restart',
   ): Promise<ActionResult> {
     await this.#gate.untilRunning(timeoutMs, asked)
-    const { table, waiters, services } = this.#options.slots
+    const { table, waiters, services, scheduled } = this.#options.slots
     const { heldSlot } = this.#options.container
     if (key === heldSlot) throw isMainProgram(key, verb)
     this.#registration.findOrReconcile(key)
@@ -155,7 +157,7 @@ export class SlotOperations {
     const changed = after.state !== before.state || after.wanted !== before.wanted || verb === 'restart'
     const goal: Goal = verb === 'stop' ? 'down' : 'up'
     // A service with a schedule is done with it once it knows when.
-    if (wait && services.note(key).nextStartAtMs === undefined)
+    if (wait && (services.note(key).nextStartAtMs ?? scheduled.note(key).nextStartAtMs) === undefined)
       await waiters.waitFor(key, goal, timeoutMs, () => table.get(key)?.slot)
     if (notKept !== undefined) throw notKept
     return { changed, slot: this.#statusOf(this.#entry(key)) }
@@ -208,9 +210,15 @@ export class SlotOperations {
   #statusOf(entry: SlotEntry): SlotStatus {
     const { clock } = this.#options
     const { home, heldSlot } = this.#options.container
-    const { services, waiting } = this.#options.slots
+    const { services, waiting, scheduled } = this.#options.slots
     const note =
-      entry.key === heldSlot ? { reason: MAIN_PROGRAM } : { ...services.note(entry.key), ...waiting.note(entry.key) }
+      entry.key === heldSlot
+        ? { reason: MAIN_PROGRAM }
+        : {
+            ...services.note(entry.key),
+            ...waiting.note(entry.key),
+            ...scheduled.note(entry.key),
+          }
     return slotStatus(entry, home, clock, note)
   }
 

@@ -21,7 +21,7 @@ import type { StateStore } from '../slots/state-store.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { BootServices, type IfBootFails } from './boot-services.ts'
 import { type ImageServices, readServiceRules } from './rules.ts'
-import { ServiceSchedules } from './schedules.ts'
+import { Schedules } from './schedules.ts'
 import { ServiceStateStore } from './state-store.ts'
 
 export interface ServiceSlotsOptions {
@@ -53,7 +53,7 @@ export interface ServiceNote {
  */
 export class ServiceSlots {
   readonly #options: ServiceSlotsOptions
-  readonly #schedules: ServiceSchedules
+  readonly #schedules: Schedules
   readonly #stateStore: ServiceStateStore
   readonly #boot: BootServices
   #image: ImageServices | undefined
@@ -67,7 +67,7 @@ export class ServiceSlots {
     this.#options = options
     const { clock, stateStore, timezone, send, ifBootFails } = options
     const { warn } = options.journal
-    this.#schedules = new ServiceSchedules({ clock, timezone, warn, due: (name) => this.#runScheduled(name) })
+    this.#schedules = new Schedules({ clock, timezone, warn, due: (name) => this.#runScheduled(name) })
     this.#stateStore = new ServiceStateStore(stateStore, warn)
     this.#boot = new BootServices({ ifBootFails, send, warn })
   }

@@ -1,22 +1,21 @@
-import type { ServiceRules } from '../../services/definition.ts'
 import type { Clock } from '../../system/clock.ts'
 import { isTimezone, Schedule } from './schedule.ts'
 
-export interface ServiceSchedulesOptions {
+export interface SchedulesOptions {
   readonly clock: Clock
   /** TZ of the container. */
   readonly timezone: string | undefined
   readonly warn: (text: string) => void
-  /** It is time for this service. */
+  /** It is time for this one. */
   readonly due: (name: string) => void
 }
 
-/** The schedules that are on, by service. */
-export class ServiceSchedules {
-  readonly #options: ServiceSchedulesOptions
+/** The schedules that are on, by the name of what runs. */
+export class Schedules {
+  readonly #options: SchedulesOptions
   readonly #on = new Map<string, Schedule>()
 
-  constructor(options: ServiceSchedulesOptions) {
+  constructor(options: SchedulesOptions) {
     this.#options = options
   }
 
@@ -29,7 +28,7 @@ export class ServiceSchedules {
     return this.#on.get(name)?.nextAtMs
   }
 
-  start({ name, schedule: pattern }: ServiceRules): void {
+  start({ name, schedule: pattern }: { readonly name: string; readonly schedule: string | null }): void {
     if (pattern === null || this.#on.has(name)) return
     const { clock, timezone = '', warn, due } = this.#options
     const isKnown = isTimezone(timezone)

@@ -48,6 +48,11 @@ export class WaitingGateways {
     return true
   }
 
+  /** Names of what is missing for a start now. */
+  missing(key: string): readonly string[] {
+    return this.#missing(key, this.#options.table().get(key)?.launch.dependsOn).map(({ name }) => name)
+  }
+
   /** A slot has changed: what waited for it starts. */
   changed(): void {
     for (const key of [...this.#waiting]) {

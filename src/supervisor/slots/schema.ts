@@ -127,6 +127,7 @@ const STORED: Shape = {
     killLeftovers: isBoolean,
     essential: isBoolean,
     'health?': health,
+    'schedule?': isText,
     'dependsOn?': listOf(like({ name: isText, until: oneOf('ready', 'started', 'completed') })),
   }),
   sinceWallMs: isNumber,

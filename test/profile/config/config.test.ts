@@ -124,6 +124,7 @@ gateway:
   liveness: {tcp: 80, silence: 2m}
   memory_limit: 1G
   max_age: 12h
+  schedule: 0 3 * * *
   depends_on: {redis: ready, gateway-writer: started}
   watch: [./prompts, config.yaml]
   nice: 19
@@ -149,6 +150,7 @@ gateway:
       },
       memoryLimitBytes: 2 ** 30,
       maxAgeMs: 43_200_000,
+      schedule: '0 3 * * *',
       dependsOn: [
         { name: 'redis', until: 'ready' },
         { name: 'gateway-writer', until: 'started' },

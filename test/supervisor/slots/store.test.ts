@@ -47,6 +47,7 @@ const storedOf = (slot: Slot): StoredSlot => ({
       maxAgeMs: 6,
       watch: ['/x'],
     },
+    schedule: '* * * * *',
     dependsOn: [{ name: 'a', until: 'started' }],
   },
   job: {
