@@ -1,4 +1,5 @@
 // The figures of a storm, for its report. Pure.
+import type { Life } from './check/account.ts'
 import type { StormFacts } from './check/checker.ts'
 import type { Happened } from './faults.ts'
 
@@ -22,5 +23,18 @@ export function figures(facts: StormFacts, happened: readonly Happened[]): reado
     `${facts.lives.length} workers, ${facts.lives.filter(({ finished }) => !finished).length} of them did not finish`,
     `${happened.length} faults: ${count(happened, ({ fault }) => fault.kind)}`,
     ...(margins.length === 0 ? [] : [`from a worker's last word to its reclaim: ${Math.round(least)} ms at least`]),
+    `longest overlap of two workers of one task: ${Math.round(longestOverlap(facts.lives))} ms`,
   ]
+}
+
+/** In the window that a pause opens; 0: there was none. */
+function longestOverlap(lives: readonly Life[]): number {
+  const overlaps = [...Map.groupBy(lives, ({ task }) => task).values()].flatMap((all) =>
+    all.flatMap((one, index) =>
+      all
+        .slice(index + 1)
+        .map((other) => Math.min(one.lastAtMs, other.lastAtMs) - Math.max(one.beganAtMs, other.beganAtMs)),
+    ),
+  )
+  return Math.max(0, ...overlaps)
 }

@@ -93,8 +93,10 @@ export class Dispatcher {
     return boards.kept === 'files' || lease?.holds === true
   }
 
-  /** Wakes it for a tick, for instance once the node has its lease. */
+  /** Wakes it for a tick, once the node has its lease. */
   wake(): void {
+    // The database has given it, so it is not waited for any longer.
+    this.#outage.hasSign()
     this.#timer.wake()
   }
 

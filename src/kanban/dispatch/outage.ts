@@ -21,6 +21,11 @@ export class Outage {
     return this.#sinceMs !== undefined && nowMs < this.#nextMs
   }
 
+  /** There is a sign that it answers: it is tried at once. */
+  hasSign(): void {
+    this.#nextMs = 0
+  }
+
   /** @returns how long it was away; undefined: it was not */
   answered(nowMs: number): number | undefined {
     const sinceMs = this.#sinceMs
