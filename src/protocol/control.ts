@@ -116,6 +116,8 @@ export interface JobSpec {
   readonly resultFile?: string
   /** Time from TERM to KILL when it is stopped; absent: 10 s, as for any slot. */
   readonly stopTimeoutMs?: number
+  /** Epoch of the node's lease under which the task was claimed; absent: its board needs none. */
+  readonly nodeEpoch?: number
 }
 
 export type JobResult =
@@ -153,6 +155,11 @@ export interface Operations {
   /** Starts a job; a slot of that name that exists is an error EXISTS. */
   job: { request: JobSpec; result: JobResult }
   'job-result': { request: { slot: string }; result: JobResult }
+  /**
+   * The lease of this node was renewed. Every job is stopped at `workersUntilMs` (CLOCK_BOOTTIME), unless a later one
+   * comes before. A job of another epoch is refused (REFUSED, LEASE_OVER).
+   */
+  'node-lease': { request: { epoch: number; workersUntilMs: number }; result: Record<never, never> }
   /** Takes the result: the slot and its result file are removed, even if there is no result. */
   'job-take': { request: { slot: string }; result: JobResult }
 }

@@ -29,7 +29,7 @@ export const MAX_KEPT_BYTES = 64_000_000
  * Data that a supervisor leaves with init besides the states of its slots. The leading dot cannot occur in a slot's
  * name.
  */
-export const KEPT_MEMORIES = ['.booted', '.reconcile', '.schedules', '.services', '.waiting'] as const
+export const KEPT_MEMORIES = ['.booted', '.reconcile', '.schedules', '.services', '.waiting', '.node-lease'] as const
 /** A slot key, or one of {@link KEPT_MEMORIES}. */
 export type KeptName = string
 /** The longest time that a setting may name: what the settings take, init takes. */

@@ -4,6 +4,7 @@
  * directories, `observer` of the slots, `again` of the profiles, `controlChannels` of the volume's lifecycle. All of
  * them are called when something happens, and nothing happens before init is heard.
  */
+import { uptime } from 'node:os'
 import { ConsoleWriter } from '../log/io/console.ts'
 import { Journal } from '../log/io/journal.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment/environment.ts'
@@ -27,6 +28,7 @@ import { Ownership } from './operator/ownership.ts'
 import { S6Control } from './operator/s6-control.ts'
 import { SlotWaiters } from './operator/slot-waiters.ts'
 import { StatusFiles } from './operator/status-files.ts'
+import { WorkersDeadline } from './operator/workers-deadline.ts'
 import { DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import { LimitedLog } from './reconcile/limited-log.ts'
 import { ProfileSlots } from './reconcile/profiles.ts'
@@ -233,7 +235,7 @@ export function makeVolume(
 
 /** Parts that operators and s6's tools reach. */
 export function makeOperatorParts(
-  { options, paths, container, journal, link }: BaseParts,
+  { options, paths, container, journal, link, stateStore }: BaseParts,
   { table, services, waiting, scheduled, runs, held, files, statusFiles, waiters }: SlotParts,
   { life, advice }: VolumeParts,
 ) {
@@ -245,6 +247,8 @@ export function makeOperatorParts(
   const ownership = new Ownership({ home, dropped, clock, send })
   const timeoutMs = helperTimeoutMs(container.HERMES_HELPER_TIMEOUT, warn)
   const helpers = new HelperWatch({ table, clock, helpers: HELPERS, timeoutMs, send, warn })
+  const bootMs = () => uptime() * 1000
+  const workers = new WorkersDeadline({ table, clock: clock.real, bootMs, stateStore, warn })
   const manager = pid1 ? 's6-compatible' : 'foreground'
   const operations = new SlotOperations({
     container: { home, heldSlot: held.slot, instance, manager, version, pid1, identity },
@@ -254,6 +258,7 @@ export function makeOperatorParts(
     life,
     ownership,
     helpers,
+    workers,
     advice,
   })
   const writeDesired = operations.writeDesired.bind(operations)
@@ -274,7 +279,7 @@ export function makeOperatorParts(
       end: () => exit(0),
     },
   })
-  return { ownership, operations, s6, controlChannels }
+  return { ownership, operations, workers, s6, controlChannels }
 }
 
 /** Passes on what happens to slots. */

@@ -49,6 +49,7 @@ export class Supervisor {
         this.#slots.reports.welcome(message.children, message.replay)
         if (message.lease !== 'unknown') this.#volume.life.leaseIs(message.lease)
         this.#notifier.repeatEnded()
+        this.#operator.workers.watch()
         if (message.begun) this.#volume.life.begin()
         // After `begin`: it opens while a new volume is being filled. No client is answered before this turn ends.
         this.#operator.controlChannels.open()
@@ -100,6 +101,7 @@ export class Supervisor {
       else if (name === '.services') this.#slots.services.restore(kept.text)
       else if (name === '.schedules') this.#slots.scheduled.restore(kept.text)
       else if (name === '.waiting') this.#slots.waiting.restore(kept.text)
+      else if (name === '.node-lease') this.#operator.workers.restore(kept.text)
       else this.#restoreSlot(name, kept.text)
     } catch (error) {
       this.#base.journal.warn(

@@ -49,6 +49,8 @@ export type ErrorDetail =
   | 'INTERNAL'
   /** TIMED_OUT: the boot waits for the program that asked, so this program cannot wait for the boot. */
   | 'BOOTING'
+  /** REFUSED: the job was claimed under a lease of the node that is over. */
+  | 'LEASE_OVER'
   /** FAILED: the board's database does not answer, or refuses; it may answer later. */
   | 'NO_DATABASE'
   /** FAILED: another node cannot be asked; its dashboard may answer later. */

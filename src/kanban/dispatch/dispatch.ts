@@ -4,7 +4,7 @@ import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { Installation } from '../installation.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
-import { nodeWarnings, profilesOf, runPlaces } from '../nodes/other-nodes.ts'
+import { nodeWarnings, profilesOf, runPlaces, underLease } from '../nodes/other-nodes.ts'
 import { Profiles } from '../nodes/profiles.ts'
 import type { Board } from '../port/board.ts'
 import { isAway } from '../port/boards.ts'
@@ -256,6 +256,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): 
     warnings,
     notes,
     nodeWarnings: nodeWarnings(nodes, profiles),
+    underLease: underLease(nodes),
     mayStart: nodes.length === 0 || nodes.some(({ own, state }) => own && state === 'live'),
   }
 }

@@ -27,7 +27,7 @@ const LOOK_MS = 1000
 const GAP_MS = 200
 
 /** The lease of this node, as far as ticks need it. */
-export type LeaseOfNode = Pick<LeaseKeeper, 'holds'>
+export type LeaseOfNode = Pick<LeaseKeeper, 'holds' | 'release'>
 
 export interface DispatcherOptions extends Installation {
   /** The caller's to close. */
@@ -72,6 +72,7 @@ export class Dispatcher {
         else await this.#timer.sleepUntil(clock.nowMs() + LOOK_MS, true)
       }
       await this.#settle(client)
+      await this.#releaseLease(client)
     } finally {
       // Also when something unforeseen ends it: anything still running would keep alive a process that dispatches
       // nothing.
@@ -114,6 +115,20 @@ export class Dispatcher {
           `board:${place.slug}`,
         )
       }
+    }
+  }
+
+  /** The other nodes need not wait for the end of the lease: the container stops, and no worker of it runs. */
+  async #releaseLease(client: ControlClient): Promise<void> {
+    const { lease } = this.#options
+    if (lease === undefined) return
+    try {
+      const { phase, slots } = await client.request('status', {})
+      const works = slots.some(({ slot, state }) => slot.startsWith('job-') && state !== 'down')
+      if (phase === 'stopping' && !works) await lease.release()
+    } catch (error) {
+      if (!(error instanceof HermesError)) throw error
+      // The supervisor has ended; the lease lapses by itself.
     }
   }
 

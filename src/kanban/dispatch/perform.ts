@@ -1,6 +1,7 @@
 /** Performs the steps of a tick. */
 
 import { rmSync } from 'node:fs'
+import type { JobSpec } from '../../protocol/control.ts'
 import { pause } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { readLiving } from '../../system/programs/proc.ts'
@@ -30,6 +31,8 @@ export interface TickSnapshot {
   readonly profiles: Profiles
   /** `kanban.context_max_bytes` */
   readonly contextMaxBytes: number
+  /** Additions to a job under the lease of this node: its epoch, and a stop that ends before it. */
+  readonly underLease: Pick<JobSpec, 'nodeEpoch' | 'stopTimeoutMs'>
   /** Tasks whose worker should be stopped but still lives; filled by the attempt. */
   readonly unstopped: Set<string>
 }
@@ -125,6 +128,10 @@ export class Performer {
         case 'BAD_REQUEST':
         case 'NO_SUCH_PROFILE':
         case 'REFUSED':
+          if (error.detail === 'LEASE_OVER') {
+            await this.#giveBack(claimed, { failure: false, error: error.message })
+            return { state: 'stop' }
+          }
           return await this.#giveBack(claimed, { failure: true, error: error.message })
         default:
           // The supervisor died before it answered, so the job may be running. The claim stays; the next tick asks.
@@ -152,7 +159,7 @@ export class Performer {
       handover,
       contextMaxBytes: snapshot.contextMaxBytes,
     })
-    await jobs.start(spec)
+    await jobs.start({ ...spec, ...snapshot.underLease })
     const worker = await this.#findWorker(slot)
     // The worker runs, and its job is known by its slot: what is missing here is for people to read.
     await free(() => board.recordWorker(row.id, runId, worker, spec.cwd, clock.wallMs())).catch((error) =>

@@ -1,11 +1,12 @@
 /** Facts for a tick about the nodes that share its board. */
 
+import type { JobSpec } from '../../protocol/control.ts'
 import type { Board } from '../port/board.ts'
 import type { Node } from '../port/nodes.ts'
 import type { RunningRow } from '../port/rows.ts'
 import type { ObservedWorker } from '../running.ts'
 import { Profiles } from './profiles.ts'
-import { RECLAIM_AFTER_MS } from './timing.ts'
+import { leaseTimes, RECLAIM_AFTER_MS } from './timing.ts'
 
 /** The other node of a run. */
 export type RunPlace = Omit<Extract<ObservedWorker, { state: 'elsewhere' }>, 'state'>
@@ -71,4 +72,10 @@ export function nodeWarnings(nodes: readonly Node[], profiles: Profiles): readon
       ? [`another container (host ${own.rival.host}) has the id or the name of this node, and was kept out`]
       : []),
   ]
+}
+
+/** Additions to a job that this node starts: workers under a lease have as long to stop as the lease allows. */
+export function underLease(nodes: readonly Node[]): Pick<JobSpec, 'nodeEpoch' | 'stopTimeoutMs'> {
+  const lease = nodes.find(({ own }) => own)?.lease
+  return lease === undefined ? {} : { nodeEpoch: lease.epoch, stopTimeoutMs: leaseTimes(lease.ms).stopMs }
 }

@@ -63,7 +63,9 @@ export function ownLease(facts: OwnLeaseFacts): { readonly keeper: LeaseKeeper; 
       }
     },
     profiles: () => listProfiles(home).profiles.map(({ name }) => name),
-    handOver: async () => undefined,
+    handOver: async ({ epoch, atMs }) => {
+      await ask((open) => open.request('node-lease', { epoch, workersUntilMs: atMs }))
+    },
     log,
     taken,
   }

@@ -70,6 +70,12 @@ const schemas = {
     stdinFile: z.optional(path),
     resultFile: z.optional(path),
     stopTimeoutMs: z.optional(timeoutMs),
+    nodeEpoch: z.optional(z.int().check(z.minimum(1))),
+  }),
+  'node-lease': z.object({
+    ...head('node-lease'),
+    epoch: z.int().check(z.minimum(1)),
+    workersUntilMs: z.number().check(z.minimum(0)),
   }),
   'job-result': ofSlot('job-result'),
   'job-take': ofSlot('job-take'),

@@ -25,6 +25,7 @@ import { type Asked, type ContainerLife, DEFAULT_WAIT_MS, RequestGate } from './
 import { requireSlot } from './slot-lookup.ts'
 import { deathOf, slotStatus, slotWarnings } from './slot-status.ts'
 import type { Goal, SlotWaiters } from './slot-waiters.ts'
+import type { WorkersDeadline } from './workers-deadline.ts'
 
 export interface OperationsOptions {
   readonly container: ContainerFacts
@@ -34,6 +35,7 @@ export interface OperationsOptions {
   readonly life: ContainerLife
   readonly ownership: Pick<Ownership, 'ensure'>
   readonly helpers: Pick<HelperWatch, 'alive'>
+  readonly workers: Pick<WorkersDeadline, 'set' | 'check'>
   readonly advice: Pick<StatusAdvice, 'warnings' | 'needsAgent'>
 }
 
@@ -117,7 +119,12 @@ export class SlotOperations {
     },
     job: async (request) => {
       await this.#gate.untilRunning(DEFAULT_WAIT_MS, request)
+      this.#options.workers.check(request.nodeEpoch)
       return this.#jobs.start(request)
+    },
+    'node-lease': (request) => {
+      this.#options.workers.set(request)
+      return {}
     },
     'job-result': ({ slot }) => this.#jobs.result(slot),
     'job-take': ({ slot }) => this.#jobs.take(slot),

@@ -54,6 +54,7 @@ const ops = [
   'job',
   'job-result',
   'job-take',
+  'node-lease',
 ]
 const controlRequest = fc
   .tuple(

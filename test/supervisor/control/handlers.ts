@@ -33,6 +33,7 @@ export const handlers = (some: Partial<Handlers>): Handlers => ({
   logs: () => ({}),
   job: nobody,
   'job-result': nobody,
+  'node-lease': nobody,
   'job-take': nobody,
   ...some,
 })
