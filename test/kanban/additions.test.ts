@@ -1,6 +1,7 @@
 // Columns that came after the first generation of a board in a file, which older versions still use.
 import { rmSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { HANDOVER_LIMITS } from '../../src/kanban/handover/facts.ts'
 import { openBoard, openTables } from '../../src/kanban/store/board.ts'
 import { boardPlace } from '../../src/kanban/store/places.ts'
 import { exportBoard } from '../../src/kanban/transfer/export.ts'
@@ -42,6 +43,7 @@ test('a board of the first version is read as it is, and nothing is written', as
     [],
     [{ id: first.id, once: false }],
   ])
+  expect(await board.handover(first.id, HANDOVER_LIMITS)).toMatchObject({ parents: { entries: [] } })
   let text = ''
   await board.snapshot(async (snapshot) => {
     for await (const piece of exportBoard(snapshot, 'default')) text += piece.text

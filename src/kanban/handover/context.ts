@@ -5,7 +5,8 @@ import type { ChangeRequest, HandoverFacts, ParentResult, Part } from './facts.t
 
 export interface ContextFacts extends HandoverFacts {
   readonly board: string
-  readonly runId: number
+  /** null: of a run that has not begun. */
+  readonly runId: number | null
   readonly task: Pick<Task, 'id' | 'title' | 'body' | 'assignee' | 'priority' | 'resultSchema'>
   /** As the worker gets it. */
   readonly prompt: string
@@ -22,7 +23,7 @@ export function contextJson(facts: ContextFacts): Readonly<Record<string, unknow
   return {
     version: VERSION,
     board,
-    run_id: runId,
+    ...(runId !== null && { run_id: runId }),
     task: taskJson(task),
     parents: parents.entries.map(parentJson),
     attempts: attempts.entries.map(runJson),

@@ -54,7 +54,7 @@ export function planChange(operation: Operation, task: Task, options: ChangeOpti
   return {
     status,
     byWorker,
-    resultJson: isAgain ? null : options.resultJson,
+    resultJson: isAgain ? null : operation === 'complete' ? options.resultJson : undefined,
     ends: task.status === 'running' ? endOf(operation, options, actor) : null,
     event: { kind: eventKind(operation, status), payload: payloadOf(operation, task, status, options, actor) },
   }

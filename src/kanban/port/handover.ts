@@ -11,6 +11,8 @@ export interface Dialect {
   readonly id: string
   /** The payload of an event, as a text. */
   readonly payload: string
+  /** The result of a task `t` as JSON: NULL if the board, which is only read, does not have it yet. */
+  readonly resultJson: string
 }
 
 export interface HandoverRows {
@@ -39,14 +41,14 @@ export const CHANGES_REQUESTED = 'changes_requested'
 
 /** A query for each part; its only value is the id of the task. */
 export const handoverSql = (
-  { table, id, payload }: Dialect,
+  { table, id, payload, resultJson }: Dialect,
   limits: HandoverLimits,
 ): Readonly<Record<keyof HandoverRows, string>> => ({
   parents: newest(limits, {
-    columns: 't.id, t.title, t.status, t.result, t.result_json, t.completed_at',
+    columns: `t.id, t.title, t.status, t.result, ${resultJson} AS result_json, t.completed_at`,
     from: `${table('links')} l JOIN ${table('tasks')} t ON t.id = l.parent WHERE l.child = ${id}`,
     order: ['coalesce(t.completed_at, 0)', 't.seq'],
-    texts: ['t.result', 't.result_json'],
+    texts: ['t.result', resultJson],
   }),
   attempts: newest(limits, {
     columns: '*',

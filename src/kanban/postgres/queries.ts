@@ -87,7 +87,8 @@ export async function handoverOf(
   id: string,
   limits: HandoverLimits,
 ): Promise<HandoverFacts> {
-  const sql = handoverSql({ table: (name) => `${s}.${name}`, id: '$1', payload: 'payload::text' }, limits)
+  const dialect = { id: '$1', payload: 'payload::text', resultJson: 't.result_json' }
+  const sql = handoverSql({ ...dialect, table: (name) => `${s}.${name}` }, limits)
   return toHandover({
     parents: await rows(client, sql.parents, id),
     attempts: await rows(client, sql.attempts, id),

@@ -70,6 +70,25 @@ test.each([
   })
 })
 
+test('the prompt and the context of the next run are shown, and nothing is written', async () => {
+  using cli = kanbanCli()
+  const parent = await cli.create('Measure')
+  await cli.kanban('complete', parent, '--result', 'It is 42.')
+  const id = await cli.create('Report', '--parent', parent)
+  await cli.kanban('comment', id, 'Round it.')
+  const before = await cli.json('show', id)
+  const { code, out } = await cli.kanban('prompt', id)
+  expect([code, out]).toEqual([
+    0,
+    expect.stringMatching(/^Report\n\n# Results [\s\S]*\n\nIt is 42\.\n\n[\s\S]*Round it\.\n$/),
+  ])
+  const json = await cli.json('prompt', id)
+  expect(json).toMatchObject({ version: 1, task: { id }, parents: [{ id: parent }], prompt: out.trimEnd() })
+  expect(json).not.toHaveProperty('run_id')
+  expect(await cli.json('show', id)).toEqual(before)
+  expect((await cli.kanban('prompt', 't_00000000')).code).toBe(1)
+})
+
 test('changes are requested with a text, of work in review', async () => {
   using cli = kanbanCli()
   const id = await cli.create('Measure')

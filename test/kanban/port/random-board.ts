@@ -67,7 +67,13 @@ async function happen(board: Board, one: Step): Promise<void> {
       await board.change(
         one.operation,
         task.id,
-        { reason: one.reason, scheduledAtMs: wallMs + 60_000, result: one.reason, assignee: 'beta' },
+        {
+          reason: one.reason,
+          scheduledAtMs: wallMs + 60_000,
+          result: one.reason,
+          resultJson: JSON.stringify(one.reason ?? null),
+          assignee: 'beta',
+        },
         actor(),
       )
       return

@@ -3,6 +3,7 @@ import { BOARD_COMMANDS } from './boards.ts'
 import { CHANGE_COMMANDS } from './changes.ts'
 import { DISPATCH_COMMANDS } from './dispatch.ts'
 import { FOLLOW_COMMANDS } from './follow.ts'
+import { PROMPT_COMMAND } from './prompt.ts'
 import { TASK_COMMANDS } from './tasks.ts'
 import { TRANSFER_COMMANDS } from './transfer.ts'
 
@@ -15,6 +16,7 @@ export const KANBAN_GROUP: Group = {
 export const KANBAN_COMMANDS: readonly Command[] = [
   ...TASK_COMMANDS,
   ...CHANGE_COMMANDS,
+  PROMPT_COMMAND,
   ...FOLLOW_COMMANDS,
   ...DISPATCH_COMMANDS,
   ...BOARD_COMMANDS,
