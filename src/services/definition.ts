@@ -19,6 +19,9 @@ export const serviceOfSlot = (slot: string): string | undefined =>
 export const SERVICE_NAME = /^[a-z0-9][a-z0-9_-]{0,91}$/
 export const isServiceName = (name: string): boolean => SERVICE_NAME.test(name)
 
+/** Variable with the number of an instance, of a service with `replicas`. */
+export const REPLICA = 'HERMES_REPLICA'
+
 export interface ServiceUser {
   readonly uid: number
   readonly gid: number

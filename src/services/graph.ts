@@ -1,5 +1,6 @@
 /** Dependencies between services: missing ones, circles, depth. */
-import type { ServiceDefinition, ServiceProblem } from './definition.ts'
+import type { Dependency } from '../profile/config/program-kinds.ts'
+import { REPLICA, type ServiceDefinition, type ServiceProblem } from './definition.ts'
 
 export interface Graph {
   /** Services that can run, with `depth` filled in. */
@@ -12,7 +13,8 @@ export interface Graph {
  * after the other, everything that depends on those. The rest keeps its order.
  * @param leftOut names of services that are out already, each with a problem of its own
  */
-export function validGraph(definitions: readonly ServiceDefinition[], leftOut: ReadonlySet<string> = new Set()): Graph {
+export function validGraph(found: readonly ServiceDefinition[], leftOut: ReadonlySet<string> = new Set()): Graph {
+  const definitions = withInstances(found)
   const left = new Map(definitions.map((one) => [one.rules.name, one]))
   const problems: ServiceProblem[] = []
   const takeOut = (one: ServiceDefinition, message: string, repair: string): void => {
@@ -46,6 +48,24 @@ export function validGraph(definitions: readonly ServiceDefinition[], leftOut: R
     programs: { ...one.programs, depth: depths.get(one.rules.name) ?? 0 },
   }))
   return { services, problems }
+}
+
+/** A dependency on a service with `replicas` is one on all of them. */
+function withInstances(definitions: readonly ServiceDefinition[]): readonly ServiceDefinition[] {
+  const names = new Set(definitions.map(({ rules }) => rules.name))
+  const instances = Map.groupBy(
+    definitions.filter(({ programs }) => programs.variables[REPLICA] !== undefined),
+    ({ rules }) => rules.name.replace(/-\d+$/, ''),
+  )
+  if (instances.size === 0) return definitions
+  const inAll = (one: Dependency): readonly Dependency[] => {
+    const all = names.has(one.name) ? undefined : instances.get(one.name)
+    return all?.map(({ rules }) => ({ ...one, name: rules.name })) ?? [one]
+  }
+  return definitions.map((one) => ({
+    ...one,
+    rules: { ...one.rules, dependsOn: one.rules.dependsOn.flatMap(inAll) },
+  }))
 }
 
 /**

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { isMap, type Pair, type YAMLMap } from 'yaml'
 import { programRules } from '../profile/config/program-keys.ts'
 import { isEmpty, nameOf, type Place, readYamlText, type YamlText } from '../profile/config/yaml-document.ts'
+import { parseDotEnv } from '../profile/environment/dot-env.ts'
 import type { Fault } from '../system/files/trust.ts'
 import { withLimits } from '../system/programs/sh-limits.ts'
 import { nearest } from '../system/text/nearest.ts'
@@ -10,6 +11,7 @@ import {
   DEFAULT_RULES,
   FINISH_TIMEOUT_MS,
   isServiceName,
+  REPLICA,
   type ServiceDefinition,
   type ServiceProblem,
   type ServicePrograms,
@@ -17,6 +19,7 @@ import {
 } from './definition.ts'
 import type { CommandFacts, FindUser, FoundServices } from './facts.ts'
 import { SERVICE_KEYS, type ServiceKeyName, type ServiceValues } from './yaml-keys.ts'
+import { type Variables, withVariables } from './yaml-variables.ts'
 
 export interface YamlFacts {
   readonly file: string
@@ -28,6 +31,10 @@ export interface YamlFacts {
   /** init is root, so it can start programs as another user. */
   readonly canBecome: (uid: number) => boolean
   readonly waitForServices: boolean
+  /** The container's environment, without what no service gets. */
+  readonly variables: Variables
+  /** Reads a file that only root can change; undefined: there is none. */
+  readonly readFile: (path: string) => { readonly text: string } | { readonly fault: Fault } | undefined
 }
 
 /** Never throws. A service with a problem is left out; the others are kept. */
@@ -70,16 +77,35 @@ export function readServicesYaml(text: string, facts: YamlFacts): FoundServices 
       })
     else if (!isMap(pair.value))
       problems.push({ ...place, message: 'expected keys below it', repair: 'add at least a command' })
-    else {
-      const { values, faults } = readKeys(pair.value, yaml)
-      for (const fault of faults) problems.push({ ...place, ...fault })
-      if (faults.length > 0) continue
-      const made = make(service, values, facts)
-      if ('rules' in made) definitions.push(made)
-      else problems.push({ ...place, key: made.key, message: made.fault.message, repair: made.fault.repair })
-    }
+    else
+      for (const { name, variables } of instancesOf(service, pair.value, yaml, facts.variables)) {
+        const { values, faults } = readKeys(pair.value, yaml, variables)
+        const made = faults.length > 0 ? undefined : make(name, values, { ...facts, variables })
+        if (made !== undefined && 'rules' in made) definitions.push(made)
+        else {
+          for (const fault of faults) problems.push({ ...place, ...fault })
+          if (made !== undefined) problems.push({ ...place, key: made.key, ...made.fault })
+          break // the others have the same fault
+        }
+      }
   }
   return { definitions, problems }
+}
+
+interface Instance {
+  readonly name: string
+  readonly variables: Variables
+}
+
+/** One service, or with `replicas` several. A wrong number of them is a fault that reading all keys reports. */
+function instancesOf(service: string, map: YAMLMap, { judge }: YamlText, variables: Variables): readonly Instance[] {
+  const node = map.get('replicas', true)
+  const verdict = isEmpty(node) ? undefined : judge(withVariables<unknown>(SERVICE_KEYS.replicas.kind, variables), node)
+  if (verdict === undefined || !('value' in verdict)) return [{ name: service, variables }]
+  return Array.from({ length: Number(verdict.value) }, (_, i) => ({
+    name: `${service}-${i + 1}`,
+    variables: { ...variables, [REPLICA]: `${i + 1}` },
+  }))
 }
 
 const BEGIN = 'start the file with services:'
@@ -90,6 +116,7 @@ type KeyFault = Place & Pick<ServiceProblem, 'message' | 'repair'> & { readonly 
 function readKeys(
   map: YAMLMap,
   { placeOf, judge }: YamlText,
+  variables: Variables,
 ): { readonly values: ServiceValues; readonly faults: readonly KeyFault[] } {
   const values: Record<string, unknown> = {}
   const faults: KeyFault[] = []
@@ -101,7 +128,7 @@ function readKeys(
       const repair = near === undefined ? 'see docs/services.md for the keys' : `did you mean ${near}?`
       faults.push({ ...place, message: 'unknown key', repair })
     } else if (!isEmpty(pair.value)) {
-      const verdict = judge(SERVICE_KEYS[key].kind, pair.value)
+      const verdict = judge(withVariables<unknown>(SERVICE_KEYS[key].kind, variables), pair.value)
       if ('value' in verdict) values[key] = verdict.value
       else faults.push({ ...place, message: verdict.message, repair: 'correct it' })
     }
@@ -132,6 +159,8 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
   if ('fault' in run) return { key: 'command', fault: run.fault }
   const finish = values.finish === undefined ? undefined : resolved(values.finish, cwd, commands)
   if (finish !== undefined && 'fault' in finish) return { key: 'finish', fault: finish.fault }
+  const fromFiles = readEnvFiles(values.env_file ?? [], facts.readFile)
+  if ('fault' in fromFiles) return { key: 'env_file', fault: fromFiles.fault }
   const oneshot = values.oneshot ?? false
   const shared = programRules({ ...values, watch: values.watch?.map((path) => resolve(cwd, path)) })
   const programs: ServicePrograms = {
@@ -142,7 +171,11 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
     cwd,
     ...(user !== undefined && { user }),
     inherits: 'container',
-    variables: values.environment ?? {},
+    variables: {
+      ...(facts.variables[REPLICA] !== undefined && { [REPLICA]: facts.variables[REPLICA] }),
+      ...fromFiles.variables,
+      ...values.environment,
+    },
     depth: 0,
   }
   const start = values.start ?? DEFAULT_RULES.start
@@ -170,6 +203,28 @@ function make(name: string, values: ServiceValues, facts: YamlFacts): Made {
       schedule: values.schedule ?? DEFAULT_RULES.schedule,
     },
   }
+}
+
+/** Variables of all files; a later one goes before. */
+function readEnvFiles(
+  files: readonly string[],
+  readFile: YamlFacts['readFile'],
+): { readonly variables: Variables } | { readonly fault: Pick<Fault, 'message' | 'repair'> } {
+  const all: Record<string, string> = {}
+  for (const file of files) {
+    const read = readFile(file)
+    if (read === undefined) return { fault: { message: `there is no ${file}`, repair: 'put the file there' } }
+    if ('fault' in read) {
+      const { file: where, message, repair } = read.fault
+      return { fault: { message: `${where}: ${message}`, repair } }
+    }
+    const { variables, warnings } = parseDotEnv(read.text, file)
+    const [wrong] = warnings
+    if (wrong !== undefined)
+      return { fault: { message: wrong.replace('; the line is ignored', ''), repair: 'correct that line' } }
+    Object.assign(all, variables)
+  }
+  return { variables: all }
 }
 
 /** The program by its whole path: at its start no PATH decides any more. */

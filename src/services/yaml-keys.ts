@@ -16,6 +16,7 @@ import {
   ready,
   signal,
   variables,
+  whole,
 } from '../profile/config/kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from '../profile/config/program-keys.ts'
 import { cron, dependencies } from '../profile/config/program-kinds.ts'
@@ -47,6 +48,21 @@ const directory: Kind<string> = {
   schema: { type: 'string', pattern: '^/' },
 }
 
+const isPath = (value: unknown): value is string => readName(value)?.startsWith('/') === true
+const files: Kind<readonly string[]> = {
+  expected: 'an absolute path, or a list of them',
+  read(value) {
+    const all: readonly unknown[] = Array.isArray(value) ? value : [value]
+    return all.every(isPath) ? all : undefined
+  },
+  schema: {
+    anyOf: [
+      { type: 'string', pattern: '^/' },
+      { type: 'array', items: { type: 'string', pattern: '^/' } },
+    ],
+  },
+}
+
 const SPAN = durationKind(1)
 const restartDelay: Kind<{ readonly firstMs: number; readonly maxMs: number }> = {
   expected: '{first: a duration, max: a duration}',
@@ -74,7 +90,17 @@ export const SERVICE_KEYS = {
   command: key(argv, '(required)', 'command to run, as a list'),
   user: key(account, 'root', 'user that runs it; `hermes` is the runtime user'),
   environment: key(variables, '{}', 'variables added to the container’s environment'),
+  env_file: key(
+    files,
+    '[]',
+    'files with lines NAME=value, whose variables are added, too; `environment` goes before them',
+  ),
   directory: key(directory, '/', 'working directory'),
+  replicas: key(
+    whole(1, 100),
+    '(none)',
+    'run it so many times, as services name-1, name-2, …; each has its number in HERMES_REPLICA',
+  ),
   start: key(
     flag,
     'true',

@@ -16,6 +16,8 @@ const facts: YamlFacts = {
   findUser: () => undefined,
   canBecome: () => true,
   waitForServices: false,
+  variables: {},
+  readFile: () => undefined,
 }
 const inConfig = (text: string) => parseConfig(`description: x\ngateway:\n  ${text}\n`, 'config.yaml')
 const inServices = (text: string) => readServicesYaml(`services:\n  a:\n    command: [x]\n    ${text}\n`, facts)

@@ -26,7 +26,7 @@ function inServices(key: keyof typeof KEYS, value: string): unknown {
   const [, name, rule] = KEYS[key]
   const text = `services:\n  a:\n    command: [x]\n    ${name}: ${value}\n`
   const facts = { asRoot: TREE_FACTS.commands, asOthers: TREE_FACTS.commands, findUser: () => undefined }
-  const more = { file: 'f', canBecome: () => true, waitForServices: false }
+  const more = { file: 'f', canBecome: () => true, waitForServices: false, variables: {}, readFile: () => undefined }
   const { definitions, problems } = readServicesYaml(text, { ...facts, ...more })
   const [said] = problems.map(problemText)
   return said?.replace(/^.*?: f, line 4, \w+: /, '').replace(/; correct it$/, '') ?? definitions[0]?.rules[rule]
@@ -92,7 +92,7 @@ test('a word or a text that looks like a number stays as it is written', () => {
   const facts = { asRoot: TREE_FACTS.commands, asOthers: TREE_FACTS.commands, findUser: () => undefined }
   const { definitions } = readServicesYaml(
     'services: {a: {command: [x, 1.10, 0x10, yes], finish: [y, 1.10], environment: {A: 1.10}}}\n',
-    { ...facts, file: 'f', canBecome: () => true, waitForServices: false },
+    { ...facts, file: 'f', canBecome: () => true, waitForServices: false, variables: {}, readFile: () => undefined },
   )
   expect(config['gateway.command']).toEqual(['x', '1.10', '0x10', 'yes'])
   expect(config['gateway.env']).toEqual({ A: '1.10' })

@@ -19,7 +19,14 @@ const inConfig = (text: string) => ({
   reader: readValues(text, 'f').problems.length === 0,
 })
 const inServices = (text: string) => {
-  const { problems } = readServicesYaml(text, { ...FACTS, file: 'f', canBecome: () => true, waitForServices: false })
+  const { problems } = readServicesYaml(text, {
+    ...FACTS,
+    file: 'f',
+    canBecome: () => true,
+    waitForServices: false,
+    variables: {},
+    readFile: () => ({ text: '' }),
+  })
   return { schema: services(parse(text)), reader: problems.length === 0 }
 }
 const both = (is: boolean) => ({ schema: is, reader: is })

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { problemText } from '../../src/services/definition.ts'
+import { validGraph } from '../../src/services/graph.ts'
 import { readServicesYaml, type YamlFacts } from '../../src/services/yaml-file.ts'
 import { SERVICE_KEYS } from '../../src/services/yaml-keys.ts'
 
@@ -24,6 +25,8 @@ const facts: YamlFacts = {
       : undefined,
   canBecome: () => true,
   waitForServices: false,
+  variables: {},
+  readFile: () => undefined,
 }
 const read = (text: string, change: Partial<YamlFacts> = {}) => readServicesYaml(text, { ...facts, ...change })
 const said = (text: string, change: Partial<YamlFacts> = {}): string[] => read(text, change).problems.map(problemText)
@@ -115,6 +118,8 @@ describe('a fault is named by file, line and key, with the expected value, and t
     command: 'my-server',
     user: '[1]',
     environment: '[a]',
+    env_file: 'srv.env',
+    replicas: '0',
     directory: 'srv',
     start: '"maybe"',
     depends_on: '{a: sometimes}',
@@ -189,6 +194,118 @@ describe('a fault is named by file, line and key, with the expected value, and t
 
   test('an empty file, and one without services, define none', () => {
     for (const text of ['', '# nothing\n', 'services:\n']) expect(read(text)).toEqual({ definitions: [], problems: [] })
+  })
+})
+
+describe('$NAME in braces is a value of the container’s environment', () => {
+  const variables = { PORT: '6379', EMPTY: '', TIMES: '2' }
+  const rules = (text: string) => read(`services:\n  a: {command: [x], ${text}}\n`, { variables })
+  const argv = (word: string) => {
+    const { definitions, problems } = read(`services:\n  a:\n    command: [x, '${word}']\n`, { variables })
+    return problems.length > 0 ? problems.map(problemText) : definitions[0]?.programs.run[1]
+  }
+
+  test.each([
+    [`\${PORT}`, '6379'],
+    [`--port=\${PORT}/\${TIMES}`, '--port=6379/2'],
+    [`\${NONE:-80}`, '80'],
+    [`\${NONE-80}`, '80'],
+    [`\${NONE:-}`, ''],
+    [`\${EMPTY:-80}`, '80'],
+    [`\${EMPTY-80}`, ''],
+    [`\${EMPTY}`, ''],
+    [`$\${PORT}`, `\${PORT}`],
+    [`$PORT $$ $(x) \${PORT%9} \${#PORT}`, `$PORT $$ $(x) \${PORT%9} \${#PORT}`],
+  ])('%s comes to %j', (word, comesTo) => expect(argv(word)).toBe(comesTo))
+
+  test('a number or a flag is one', () => {
+    expect(
+      rules(`liveness: {tcp: "\${PORT}", failures: "\${TIMES}"}, essential: "\${ON:-true}"`).definitions[0]?.rules,
+    ).toMatchObject({
+      liveness: { probe: { check: { port: 6379 }, failures: 2 } },
+      essential: true,
+    })
+    expect(rules(`environment: {A: "\${PORT}"}`).definitions[0]?.programs.variables).toEqual({ A: '6379' })
+  })
+
+  test('one that is not set is named, with file, line and key; the other services start', () => {
+    expect(said(`services:\n  good: {command: [x]}\n  a:\n    command: [x, "\${NONE}"]\n`)).toEqual([
+      expect.stringMatching(
+        /^service a is left out: \/etc\/hermes\/services\.yaml, line 4, command: expected .*, got \["x","\$\{NONE\}"\]: NONE is not set in the container; write \$\{NONE:-default\}, or \$\$\{NONE\} for the text itself/,
+      ),
+    ])
+  })
+})
+
+describe('env_file', () => {
+  const files: Readonly<Record<string, string>> = {
+    '/etc/a.env': 'A=1\nB="two words"\n',
+    '/etc/b.env': 'export B=3\n# note\n',
+    '/etc/bad.env': 'A=1\nwhat\n',
+  }
+  const readFile: YamlFacts['readFile'] = (path) => {
+    if (path === '/etc/open.env')
+      return { fault: { file: path, message: 'others can write it', repair: 'chmod go-w it' } }
+    const text = files[path]
+    return text === undefined ? undefined : { text }
+  }
+  const service = (text: string) => read(`services:\n  a: {command: [x], ${text}}\n`, { readFile })
+
+  test('its variables are added; a later file goes before, and environment before both', () => {
+    const { definitions, problems } = service('env_file: [/etc/a.env, /etc/b.env], environment: {A: mine}')
+    expect(problems).toEqual([])
+    expect(definitions[0]?.programs.variables).toEqual({ A: 'mine', B: '3' })
+    expect(service('env_file: /etc/a.env').definitions[0]?.programs.variables).toEqual({ A: '1', B: 'two words' })
+  })
+
+  test.each([
+    ['/etc/none.env', 'line 2, env_file: there is no /etc/none.env; put the file there'],
+    ['/etc/bad.env', 'line 2, env_file: /etc/bad.env, line 2: expected NAME=value; correct that line'],
+    ['/etc/open.env', 'line 2, env_file: /etc/open.env: others can write it; chmod go-w it'],
+  ])('%s is refused', (file, message) => {
+    expect(service(`env_file: ${file}`).problems.map(problemText)).toEqual([expect.stringContaining(message)])
+  })
+})
+
+describe('replicas', () => {
+  const text = `
+services:
+  worker:
+    command: [x, '80\${HERMES_REPLICA}']
+    replicas: 3
+    depends_on: [db]
+  db: {command: [y], replicas: '\${TIMES}'}
+  last: {command: [z], depends_on: {worker: started}}
+`
+  const names = (change: Partial<YamlFacts>) => read(text, change).definitions.map(({ rules }) => rules.name)
+
+  test('make as many services, each with its number, and a dependency is one on all of them', () => {
+    const { definitions, problems } = read(text, { variables: { TIMES: '2' } })
+    expect(problems).toEqual([])
+    expect(names({ variables: { TIMES: '2' } })).toEqual(['worker-1', 'worker-2', 'worker-3', 'db-1', 'db-2', 'last'])
+    expect(definitions[1]?.programs).toMatchObject({
+      run: ['/usr/bin/x', '802'],
+      variables: { HERMES_REPLICA: '2' },
+    })
+    const { services } = validGraph(definitions)
+    expect(services[1]?.rules.dependsOn).toEqual([
+      { name: 'db-1', until: 'ready' },
+      { name: 'db-2', until: 'ready' },
+    ])
+    expect(services.at(-1)?.rules.dependsOn.map(({ name }) => name)).toEqual(['worker-1', 'worker-2', 'worker-3'])
+  })
+
+  test('a fault of all instances is reported once', () => {
+    expect(said('services:\n  a: {command: [nowhere], replicas: 3}\n')).toHaveLength(1)
+    expect(said('services:\n  a: {command: [x], replicas: many}\n')).toEqual([
+      expect.stringContaining('replicas: expected a whole'),
+    ])
+  })
+
+  test('one replica has a number, too', () => {
+    expect(read('services:\n  a: {command: [x], replicas: 1}\n').definitions.map(({ rules }) => rules.name)).toEqual([
+      'a-1',
+    ])
   })
 })
 

@@ -9,7 +9,7 @@ import { ROOT_ENV } from '../facts/root-environment.ts'
 import type { Processes } from '../processes/processes.ts'
 
 /** Places where an image defines services; if all are missing, no reader is started. */
-const SOURCES = ['/etc/services.d', '/etc/s6-overlay/s6-rc.d', '/etc/hermes/services.yaml']
+const SOURCES = ['/etc/services.d', '/etc/s6-overlay/s6-rc.d', '/etc/hermes/services.yaml', '/etc/hermes/services.d']
 
 /** The rules are the supervisor's; of them init looks at this one. */
 export const isAwaited = (rules: Readonly<Record<string, unknown>>): boolean => rules.awaited === true

@@ -1,6 +1,8 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { DEFAULT_PATH, readContainerEnvironment } from '../../profile/environment/environment.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
+import { isClosedVariable } from '../../system/dashboard-secrets.ts'
 import { rootPathOf, trusted } from '../../system/files/trust.ts'
 import { checkCommand, checkProgram, type ProgramFacts, readable } from '../../system/programs/program.ts'
 import { problemText, type ServiceDefinition, type ServiceProblem } from '../definition.ts'
@@ -13,6 +15,7 @@ import { readText, readTree } from './tree.ts'
 import { findUser } from './users.ts'
 
 const MAX_YAML_BYTES = 1_000_000
+const MAX_ENV_FILE_BYTES = 65_536
 const EXECLINEB = ['/command/execlineb', '/usr/bin/execlineb', '/bin/execlineb']
 
 export interface Sources {
@@ -21,6 +24,8 @@ export interface Sources {
   /** Alternative place of the bundles `user` and `user2`. */
   readonly userBundles: string
   readonly yaml: string
+  /** More of them, by name. */
+  readonly yamlDir: string
 }
 
 export const SOURCES: Sources = {
@@ -28,6 +33,7 @@ export const SOURCES: Sources = {
   s6Rc: '/etc/s6-overlay/s6-rc.d',
   userBundles: '/etc/s6-overlay/user-bundles.d',
   yaml: '/etc/hermes/services.yaml',
+  yamlDir: '/etc/hermes/services.d',
 }
 
 export interface ReaderFacts {
@@ -54,17 +60,22 @@ export function readServices(sources: Sources, { environmentDir, identity, uid, 
   // s6-rc copies its programs and makes the copies executable; here they run in place.
   const s6Rc = readTree(sources.s6Rc, { ...roots, withoutRunBit: true })
   const userBundles = readTree(sources.userBundles, roots)
+  const yaml = {
+    asRoot,
+    asOthers: commandsIn({ path, look: readable }),
+    findUser: (name: string) => (name === identity.user ? { ...identity, name: identity.user } : findUser(name)),
+    canBecome: (other: number) => uid === 0 || uid === other,
+    waitForServices: tree.waitForServices,
+    variables: Object.fromEntries(Object.entries(container).filter(([name]) => !isClosedVariable(name))),
+    readFile: (file: string) => (trusted(file) === undefined ? undefined : readText(file, MAX_ENV_FILE_BYTES)),
+  }
   const found: readonly FoundServices[] = [
     ...[servicesD, s6Rc, userBundles].map(({ problems }) => ({ definitions: [], problems })),
     readServicesD(servicesD.dirs, tree),
     readS6Rc(s6Rc.dirs, userBundles.dirs, tree),
-    yamlServices(sources.yaml, {
-      asRoot,
-      asOthers: commandsIn({ path, look: readable }),
-      findUser: (name) => (name === identity.user ? { ...identity, name: identity.user } : findUser(name)),
-      canBecome: (other) => uid === 0 || uid === other,
-      waitForServices: tree.waitForServices,
-    }),
+    ...yamlFiles(sources.yaml, sources.yamlDir).map((one) =>
+      'fault' in one ? { definitions: [], problems: [one.fault] } : yamlServices(one.file, yaml),
+    ),
   ]
   const sized = withoutOversized(found)
   const { definitions, problems } = withoutDoubles(sized.definitions)
@@ -84,6 +95,20 @@ const commandsIn = (facts: ProgramFacts): CommandFacts => ({
   }),
   check: (argv, directory) => checkCommand(argv, directory, facts),
 })
+
+/** The file, and those of the directory that end in `.yaml`, by name. */
+function yamlFiles(
+  file: string,
+  dir: string,
+): readonly ({ readonly file: string } | { readonly fault: ServiceProblem })[] {
+  const found = trusted(dir)
+  if (found === undefined) return [{ file }]
+  if ('fault' in found)
+    return [{ file }, { fault: { ...found.fault, message: `no service of ${dir} is run: ${found.fault.message}` } }]
+  const names = found.status.isDirectory() ? readdirSync(found.real) : []
+  const yaml = names.filter((name) => name.endsWith('.yaml') && !name.startsWith('.')).sort()
+  return [{ file }, ...yaml.map((name) => ({ file: join(dir, name) }))]
+}
 
 function yamlServices(file: string, facts: Omit<Parameters<typeof readServicesYaml>[1], 'file'>): FoundServices {
   if (!existsSync(file)) return { definitions: [], problems: [] }

@@ -60,8 +60,6 @@ export class ServiceSlots {
   #goals: Goals = NO_GOALS
   #phase: 'before' | 'running' | 'stopped' = 'before'
   #restored: string | undefined
-  /** Needed by gateways before the services were there. */
-  readonly #needed = new Set<string>()
 
   constructor(options: ServiceSlotsOptions) {
     this.#options = options
@@ -104,15 +102,13 @@ export class ServiceSlots {
     const atBoot = all.filter(({ start }) => start)
     const unscheduled = atBoot.filter(({ kind }) => kind !== 'scheduled')
     this.#goals = kept?.goals ?? wantStarted(NO_GOALS, this.#states(), unscheduled.map(nameOf))
-    this.#goals = wantStarted(this.#goals, this.#states(), this.#needed)
     const isScheduled = new Set(kept?.scheduled ?? atBoot.map(nameOf))
     for (const rules of all) if (isScheduled.has(rules.name)) this.#schedules.start(rules)
     this.#proceed()
   }
 
-  /** Something else depends on these: they are started, too. */
+  /** A gateway depends on these services: they are started, too. Before `begin`: nothing happens. */
   need(names: readonly string[]): void {
-    if (this.#phase === 'before') for (const name of names) this.#needed.add(name)
     if (this.#phase !== 'running' || names.length === 0) return
     this.#goals = wantStarted(this.#goals, this.#states(), names)
     this.#proceed()

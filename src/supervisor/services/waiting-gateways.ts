@@ -1,5 +1,5 @@
 import type { Dependency } from '../../profile/config/program-kinds.ts'
-import { serviceSlot } from '../../services/definition.ts'
+import { serviceOfSlot, serviceSlot } from '../../services/definition.ts'
 import { dependedOn, isSatisfied } from '../../services/plan.ts'
 import { isOccupied, type SlotEvent } from '../../slot/slot.ts'
 import { profileOfSlot } from '../../system/paths.ts'
@@ -43,8 +43,7 @@ export class WaitingGateways {
     if (this.#waiting.has(key)) return true
     this.#waiting.add(key)
     this.#save()
-    const services = missing.flatMap(({ name }) => (this.#slotOf(name) === serviceSlot(name) ? [name] : []))
-    this.#options.services.need(services)
+    this.#startServices(key)
     return true
   }
 
@@ -85,21 +84,34 @@ export class WaitingGateways {
     this.#isRestored = true
   }
 
-  /** All slots are known: what waited when the last supervisor ended goes on waiting, or starts. */
+  /**
+   * All slots and services are known: the services that are needed start, and what waited when the last supervisor
+   * ended goes on waiting, or starts.
+   */
   begin(): void {
-    if (!this.#isRestored) return
+    if (!this.#isRestored) {
+      for (const key of this.#waiting) this.#startServices(key)
+      return
+    }
     const restored = [...this.#waiting]
     this.#waiting.clear()
     for (const key of restored) this.#options.table().dispatch(key, { type: 'want', wanted: 'up' })
     this.#save()
   }
 
+  #startServices(key: string): void {
+    const { services } = this.#options
+    const names = this.missing(key).flatMap((name) => this.#slotsOf(name).flatMap((slot) => serviceOfSlot(slot) ?? []))
+    services.need(names.filter((name) => services.rules(name) !== undefined))
+  }
+
   #missing(key: string, dependsOn: readonly Dependency[] | undefined): readonly Dependency[] {
-    return (dependsOn ?? []).filter((one) => {
-      const on = this.#slotOf(one.name)
-      if (isSatisfied(one, dependedOn(this.#options.table().get(on)?.slot))) return false
-      return !this.#isCircle(key, on)
-    })
+    const { table } = this.#options
+    return (dependsOn ?? []).filter((one) =>
+      this.#slotsOf(one.name).some(
+        (on) => !isSatisfied(one, dependedOn(table().get(on)?.slot)) && !this.#isCircle(key, on),
+      ),
+    )
   }
 
   /** Two gateways that depend on each other would wait without end: neither waits for the other. */
@@ -108,19 +120,24 @@ export class WaitingGateways {
     // The iterator of a Set also visits elements added during the loop.
     for (const one of seen) {
       if (one === key) return true
-      for (const { name } of this.#options.table().get(one)?.launch.dependsOn ?? []) seen.add(this.#slotOf(name))
+      for (const { name } of this.#options.table().get(one)?.launch.dependsOn ?? [])
+        for (const on of this.#slotsOf(name)) seen.add(on)
     }
     return false
   }
 
-  /** A service of the image comes first; a gateway is written as its slot. */
-  #slotOf(name: string): string {
-    const isService = this.#options.services.rules(name) !== undefined
-    return !isService && profileOfSlot(name) !== undefined ? name : serviceSlot(name)
+  /** A service of the image comes first, or all of its replicas; a gateway is written as its slot. */
+  #slotsOf(name: string): readonly string[] {
+    const { services } = this.#options
+    if (services.rules(name) !== undefined) return [serviceSlot(name)]
+    if (profileOfSlot(name) !== undefined) return [name]
+    const replicas: string[] = []
+    for (let i = 1; services.rules(`${name}-${i}`) !== undefined; i++) replicas.push(serviceSlot(`${name}-${i}`))
+    return replicas.length > 0 ? replicas : [serviceSlot(name)]
   }
 
   #describe(name: string, until: Dependency['until']): string {
-    const exists = this.#options.table().get(this.#slotOf(name)) !== undefined
+    const exists = this.#slotsOf(name).every((slot) => this.#options.table().get(slot) !== undefined)
     if (!exists) return `${name}, which does not exist`
     return until === 'ready' ? name : `${name} (${until})`
   }

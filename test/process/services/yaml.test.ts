@@ -141,8 +141,51 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
     }
   })
 
+  test('services come from a directory, too, with variables of the container, files of variables, and in instances', async () => {
+    await using box = await startServices({
+      etc: {
+        'hermes/services.d/10-web.yaml': `services:
+  web:
+    command: [/bin/sh, -c, 'echo "$COLOUR $SIZE $HERMES_REPLICA \${COLOUR} \${SHAPE:-round}"; exec sleep 1000']
+    env_file: /etc/web.env
+    replicas: 2
+    user: daemon
+`,
+        'hermes/services.d/20-more.yaml': 'services: {more: {command: [sleep, "1000"], depends_on: [web]}}',
+        'hermes/services.d/ignored.txt': 'services: {ignored: {command: [sleep, "1000"]}}',
+        'web.env': 'SIZE=large\n',
+      },
+      env: { COLOUR: 'blue' },
+    })
+    await box.up('more')
+    await waitFor('their lines', () => box.log('web-1') !== '' && box.log('web-2') !== '')
+    expect([box.log('web-1'), box.log('web-2')]).toEqual(['blue large 1 blue round\n', 'blue large 2 blue round\n'])
+    expect((await box.status()).slots.map((one) => one.slot)).not.toContain('service-ignored')
+  })
+
+  test('a directory of services, or a file of variables, that others can change is refused; the others start', async () => {
+    await using box = await startServices({
+      etc: {
+        'hermes/services.yaml': `services:
+  fine: {command: [sleep, "1000"]}
+  open: {command: [sleep, "1000"], env_file: /etc/open.env}
+`,
+        'hermes/services.d/a.yaml': 'services: {evil: {command: [sleep, "1000"]}}',
+        'open.env': 'A=1\n',
+      },
+      prepare: 'chmod 666 /etc/open.env; chmod 777 /etc/hermes/services.d',
+    })
+    await box.up('fine')
+    const { warnings, slots } = await box.status()
+    expect(warnings.join('\n')).toMatch(/no service of \/etc\/hermes\/services\.d is run: .*write/)
+    expect(warnings.join('\n')).toMatch(/service open is left out: .*line 3, env_file: \/etc\/open\.env: .*write/)
+    expect(slots.map((one) => one.slot).filter((slot) => slot.startsWith('service-'))).toEqual(['service-fine'])
+  })
+
   test('a gateway starts the service that it depends on, and waits until it is ready', async () => {
-    const config = JSON.stringify({ gateway: { command: ['sleep', '1000'], depends_on: { cache: 'ready' } } })
+    const config = JSON.stringify({
+      gateway: { command: ['sleep', '1000'], depends_on: { cache: 'ready', many: 'started' } },
+    })
     await using box = await startServices({
       etc: {
         'hermes/services.yaml': JSON.stringify({
@@ -152,12 +195,14 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
               start: false,
               ready: { log: 'at work' },
             },
+            many: { ...sh('exec sleep 1000'), start: false, replicas: 2 },
           },
         }),
       },
       prepare: `mkdir -p $home/profiles/web; echo '${config}' >$home/profiles/web/config.yaml; echo running >$home/profiles/web/desired_state; chown -R 10000:10000 $home`,
     })
     await box.service('cache', ({ state }) => state === 'starting')
+    for (const name of ['many-1', 'many-2']) await box.up(name)
     const web = async () => (await box.status()).slots.find((one) => one.slot === 'gateway-web')
     expect(await web()).toMatchObject({ state: 'down', wanted: 'up', reason: 'waits for cache' })
     await box.pid1.exec(['touch', '/run/go'])

@@ -231,6 +231,8 @@ test('any services.yaml comes to services that are sound, or left out', async ()
     findUser: () => undefined,
     canBecome: () => true,
     waitForServices: false,
+    variables: {},
+    readFile: () => undefined,
   }
   figures.push(
     await fuzz(
