@@ -16,6 +16,7 @@ export const SUBCOMMANDS = [
   'dashboard',
   'kanban',
   'service',
+  'nodes',
   'help',
 ] as const
 
