@@ -1,7 +1,9 @@
+import type { Node } from '../../kanban/port/nodes.ts'
 import { findBoards } from '../../kanban/store/boards.ts'
 import { HermesError } from '../../system/errors.ts'
+import { elapsedText } from '../../system/text/span.ts'
 import type { Context } from '../context/context.ts'
-import { type Check, fail, ok } from './finding.ts'
+import { type Check, type Finding, fail, ok } from './finding.ts'
 
 const NAME = 'board'
 
@@ -11,11 +13,38 @@ export const board: Check = async (context: Context) => {
   if (boards.kept === 'files') return []
   try {
     const found = await boards.list()
-    return [ok(NAME, `the database answers and has ${found.length === 1 ? 'a board' : `${found.length} boards`}`)]
+    return [
+      ok(NAME, `the database answers and has ${found.length === 1 ? 'a board' : `${found.length} boards`}`),
+      ...nodeFindings(await boards.nodes()),
+    ]
   } catch (error) {
     if (!(error instanceof HermesError)) throw error
     return [fail(NAME, error.message, error.next ?? 'hermes kanban list')]
   } finally {
     await boards.close()
   }
+}
+
+/** Findings about this node; none outside a node, for instance on the machine of an operator. */
+export function nodeFindings(nodes: readonly Node[]): readonly Finding[] {
+  const own = nodes.find((node) => node.own)
+  if (own === undefined) return []
+  const { name, rival, state, silentMs } = own
+  const lease =
+    state === 'live'
+      ? ok('node', `this is node ${name}, and ${nodes.length === 1 ? 'the only one' : `one of ${nodes.length}`}`)
+      : fail(
+          'node',
+          `node ${name}, which is this one, has no lease and starts no workers; it was heard of ${elapsedText(silentMs)} ago`,
+          'hermes logs dispatcher',
+        )
+  if (rival === null) return [lease]
+  return [
+    lease,
+    fail(
+      'node',
+      `another container, on host ${rival.host}, has the id or the name of node ${name}; one of the two dispatches nothing`,
+      'give it another name with HERMES_NODE, or remove node.id from the copy of the volume',
+    ),
+  ]
 }

@@ -66,6 +66,12 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
     if (task !== undefined) return task
     throw notFound(`no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`)
   }
+  const assigneeOf = (text: string): Promise<string> =>
+    requireAssignee(home, text, () =>
+      boards.nodes().catch((error) => {
+        throw refusalOf(error)
+      }),
+    )
   return {
     boards: async () => {
       const current = slugOf(undefined)
@@ -99,7 +105,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
       const input = {
         title: body.title,
         body: body.body ?? '',
-        ...(assignee == null ? {} : { assignee: requireAssignee(home, assignee) }),
+        ...(assignee == null ? {} : { assignee: await assigneeOf(assignee) }),
         ...(priority === undefined ? {} : { priority }),
         parents: parents ?? [],
         triage: triage === true,
@@ -130,7 +136,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
       return { status: 200, body: asTask(task) }
     },
     assignTask: async ({ params: { id = '' }, query, body, viewer }) => {
-      const assignee = body.assignee === null ? null : requireAssignee(home, body.assignee)
+      const assignee = body.assignee === null ? null : await assigneeOf(body.assignee)
       const task = await onBoard(slugOf(query), 'write', async (board) => {
         await known(board, id)
         return board.change('assign', id, { assignee }, actor(viewer))

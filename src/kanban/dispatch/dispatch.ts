@@ -116,6 +116,8 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
   const snapshot = await look(options, true)
   const { facts, warnings, notes } = snapshot
   for (const line of snapshot.nodeWarnings) options.warn(line)
+  if (!snapshot.mayStart)
+    options.warn('this node has no lease, so it starts no workers; hermes logs dispatcher says why')
   const problems = new TickProblems()
   await stopWorkers(snapshot, jobs, problems)
   const { unstopped } = snapshot

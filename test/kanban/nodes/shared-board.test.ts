@@ -2,8 +2,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { nodeFindings } from '../../../src/cli/checks/board.ts'
 import { type Dispatched, dispatchOnce, planDispatch } from '../../../src/kanban/dispatch/dispatch.ts'
 import { explainTask } from '../../../src/kanban/dispatch/explain.ts'
+import { requireAssignee } from '../../../src/kanban/port/assignee.ts'
 import type { Board } from '../../../src/kanban/port/board.ts'
 import type { Leases, NodeCard } from '../../../src/kanban/port/nodes.ts'
 import { databaseBoards } from '../../../src/kanban/postgres/database-boards.ts'
@@ -131,6 +133,29 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     await b.tick()
     expect((await a.board.require(beta)).status).toBe('done')
     expect((await a.board.require(alpha)).status).toBe('running')
+  })
+
+  test('a task may be given to a profile of any node, and to nothing that no node has', async () => {
+    const [a] = (await scene({ a: ['alpha'], b: ['beta'] })) as [TestNode, TestNode]
+    const given = (name: string) => requireAssignee(a.home, name, () => a.board.nodes())
+    for (const name of ['alpha', 'beta', 'default', 'default@a', 'default@b']) expect(await given(name)).toBe(name)
+    for (const name of ['betta', 'default@c'])
+      await expect(given(name)).rejects.toMatchObject({ code: 'NO_SUCH_PROFILE' })
+  })
+
+  test('doctor tells whether this node has its lease, and whether another one wants it', async () => {
+    const [a, b] = (await scene({ a: [], b: [] })) as [TestNode, TestNode]
+    const findings = async () => nodeFindings(await b.board.nodes())
+    expect(await findings()).toEqual([{ check: 'node', state: 'ok', text: 'this is node b, and one of 2' }])
+    await b.leases.take({ ...b.card, instance: 'copy', volume: 'copy', host: 'copy-host' }, undefined)
+    lapse('b', 1)
+    expect(await findings()).toMatchObject(
+      [
+        { state: 'fail', text: /node b, .* has no lease and starts no workers; it was heard of 4 min ago/ },
+        { state: 'fail', text: /on host copy-host, has the id or the name of node b/ },
+      ].map(({ text, ...rest }) => ({ ...rest, text: expect.stringMatching(text) })),
+    )
+    expect(nodeFindings((await a.board.nodes()).map((node) => ({ ...node, own: false })))).toEqual([])
   })
 
   test('a cap of the board counts the runs of every node', async () => {

@@ -185,12 +185,12 @@ async function fitted(task: Task, options: ChangeOptions, file: string | undefin
   return { ...options, resultJson, result: options.result ?? resultJson }
 }
 
-function newAssignee(context: Context, input: Input): ChangeOptions {
+async function newAssignee(context: Context, input: Input): Promise<ChangeOptions> {
   const [, name] = input.args
   if ((name === undefined) === (input.options.none !== true)) {
     throw new HermesError('USAGE', 'name one assignee, or --none', { next: 'hermes kanban assign ID PROFILE' })
   }
-  return { assignee: name === undefined ? null : assigneeOption(context, name, input.options.lane === true) }
+  return { assignee: name === undefined ? null : await assigneeOption(context, name, input.options.lane === true) }
 }
 
 async function relink(context: Context, input: Input, on: boolean): Promise<Outcome> {

@@ -90,8 +90,10 @@ export function actorOf(context: Context, taskId?: string): Actor {
 }
 
 /** @throws HermesError USAGE, NO_SUCH_PROFILE */
-export const assigneeOption = (context: Context, text: string, lane: boolean): string =>
-  lane ? parseAssignee(text) : requireAssignee(context.home, text)
+export const assigneeOption = async (context: Context, text: string, lane: boolean): Promise<string> =>
+  lane
+    ? parseAssignee(text)
+    : requireAssignee(context.home, text, () => withBoards(context, (boards) => boards.nodes()))
 
 export function wholeOption(input: Input, name: string, min: number, max = 1_000_000): number | undefined {
   const text = textOption(input, name)

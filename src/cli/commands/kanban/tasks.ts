@@ -110,7 +110,9 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const task = {
     title: input.args.join(' '),
     body: await bodyOf(input),
-    ...(assignee === undefined ? {} : { assignee: assigneeOption(context, assignee, input.options.lane === true) }),
+    ...(assignee === undefined
+      ? {}
+      : { assignee: await assigneeOption(context, assignee, input.options.lane === true) }),
     ...(priority === undefined ? {} : { priority }),
     parents: items(textOption(input, 'parent')),
     triage: input.options.triage === true,
