@@ -33,6 +33,10 @@ async function storm({ seed, minutes, tasks, nodes, keep }: NonNullable<typeof o
     say(`${result.violations.length} violations`)
     say(`the same again: npm run storm -- --seed ${seed} --minutes ${minutes} --tasks ${tasks} --nodes ${nodes}`)
     process.exitCode = 1
+  } catch (error) {
+    const { message, cause } = error as Error
+    say(cause instanceof Error ? `${message}: ${cause.message}` : message)
+    process.exitCode = 1
   } finally {
     if (startedHere) await stopEngine()
   }

@@ -1,5 +1,6 @@
 // Performs the faults of a schedule, and undoes them.
 import { setTimeout as pause } from 'node:timers/promises'
+import { type Box, dockerCommand } from '../support/container/container.ts'
 import type { PostgresServer } from '../support/kanban/postgres.ts'
 import type { StormNode } from './nodes.ts'
 import { startRelay } from './relay.ts'
@@ -24,6 +25,7 @@ export interface Scene {
 }
 
 const DELAY_MS = 2000
+const FREEZES = 5
 const LOSS = ['-m', 'statistic', '--mode', 'random', '--probability', '0.3']
 
 type Undo = () => Promise<void>
@@ -100,7 +102,7 @@ export class Faults {
       }
       case 'pause': {
         const { box } = this.#node(fault.node)
-        await box.docker('pause')
+        if (!(await isPaused(box))) return 'the engine could not freeze it'
         return async () => void (await box.docker('unpause'))
       }
       case 'disconnect': {
@@ -164,6 +166,16 @@ export class Faults {
     const backends = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'hermes' ${ofNode}`
     return this.#scene.server.psql(backends) === '' ? 'no connection was there' : undefined
   }
+}
+
+/** The freezer of cgroup v1 gives up on a container that forks all the time, and says so; then it is asked again. */
+async function isPaused(box: Box): Promise<boolean> {
+  for (let attempt = 1; attempt <= FREEZES; attempt++) {
+    const { code, stderr } = await dockerCommand(['pause', box.id])
+    if (code === 0) return true
+    if (!stderr.includes('unable to freeze')) throw new Error(`docker pause: exit ${code}: ${stderr}`)
+  }
+  return false
 }
 
 const isOfDatabase = ({ kind }: Fault): boolean => kind === 'database-stop' || kind === 'database-terminate'

@@ -14,6 +14,7 @@ export class Feeder implements AsyncDisposable {
   readonly #boards: Boards
   readonly #board: Board
   readonly #ids = new Map<number, string>()
+  #isClosed = false
   readonly #made = new Map<string, { readonly once: boolean }>()
 
   private constructor(boards: Boards, board: Board) {
@@ -69,13 +70,14 @@ export class Feeder implements AsyncDisposable {
       try {
         return await ask()
       } catch (error) {
-        if (!isAway(error)) throw error
+        if (this.#isClosed || !isAway(error)) throw error
         await pause(AGAIN_MS)
       }
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true
     await this.#board.close()
     await this.#boards.close()
   }
