@@ -63,7 +63,7 @@ export interface TickFacts {
 export type TickReading =
   /** The `todo` and `scheduled` children of a task. */
   | { readonly type: 'children'; readonly id: string }
-  /** The next page of ready tasks, in the order of {@link byPriority}. @see PAGE */
+  /** The next page of ready tasks, in the order of {@link byPriority}. */
   | { readonly type: 'ready'; readonly after: Candidate | null }
 
 export type TickStep =
@@ -78,13 +78,22 @@ export type TickStep =
   | { readonly type: 'assign'; readonly id: string; readonly assignee: string }
   | { readonly type: 'spawn'; readonly id: string; readonly assignee: string }
 
-/** Ready tasks in a page; a shorter one is the last. */
-export const PAGE = 500
+/** `last`: no page follows. */
+export interface ReadyPage {
+  readonly tasks: readonly Candidate[]
+  readonly last: boolean
+}
+
+/** Cuts what was read with a limit. @param limit tasks in a full page */
+export const readyPage = (tasks: readonly Candidate[], limit: number): ReadyPage => ({
+  tasks,
+  last: tasks.length < limit,
+})
 
 export type TickAnswer =
   | StepResult
   | { readonly state: 'children'; readonly tasks: readonly WaitingTask[] }
-  | { readonly state: 'ready'; readonly tasks: readonly Candidate[] }
+  | ({ readonly state: 'ready' } & ReadyPage)
 
 /** A tick at work: it yields what it wants to be done or read. */
 export type Tick<T> = Generator<TickStep | TickReading, T, TickAnswer>
@@ -198,7 +207,7 @@ function* startCandidates(
   if (full()) return full()
   const merge = merger(freed)
   for (let after: Candidate | null = null; ; ) {
-    const page: readonly Candidate[] = yield* readyAfter(after)
+    const page: ReadyPage = yield* readyAfter(after)
     for (const candidate of merge(page)) {
       const outcome = yield* startOne(facts, candidate, busy, report)
       if (outcome === 'stop') return null
@@ -206,8 +215,8 @@ function* startCandidates(
       if (outcome.why === 'spawn' || outcome.why === 'unclear') total += 1
       if (full()) return full()
     }
-    if (page.length < PAGE) return null
-    after = page.at(-1) ?? null
+    if (page.last) return null
+    after = page.tasks.at(-1) ?? null
   }
 }
 
@@ -216,9 +225,9 @@ function* childrenOf(id: string): Tick<readonly WaitingTask[]> {
   return answer.state === 'children' ? answer.tasks : []
 }
 
-function* readyAfter(after: Candidate | null): Tick<readonly Candidate[]> {
+function* readyAfter(after: Candidate | null): Tick<ReadyPage> {
   const answer = yield { type: 'ready', after }
-  return answer.state === 'ready' ? answer.tasks : []
+  return answer.state === 'ready' ? answer : { tasks: [], last: true }
 }
 
 function* perform(step: TickStep): Tick<StepResult> {
@@ -342,12 +351,12 @@ const count = (busy: Map<string, number>, assignee: string | null): void => {
  * Merges what became ready in this tick into the pages of ready tasks, in order and each task once: it may be in a page
  * too.
  */
-function merger(freed: readonly Candidate[]): (page: readonly Candidate[]) => readonly Candidate[] {
+function merger(freed: readonly Candidate[]): (page: ReadyPage) => readonly Candidate[] {
   const known = new Set(freed.map(({ id }) => id))
   let at = 0
-  return (page) => {
+  return ({ tasks, last }) => {
     const merged: Candidate[] = []
-    for (const candidate of page) {
+    for (const candidate of tasks) {
       if (known.has(candidate.id)) continue
       for (let next = freed[at]; next !== undefined && byPriority(next, candidate) < 0; next = freed[at]) {
         merged.push(next)
@@ -355,6 +364,6 @@ function merger(freed: readonly Candidate[]): (page: readonly Candidate[]) => re
       }
       merged.push(candidate)
     }
-    return page.length < PAGE ? [...merged, ...freed.slice(at)] : merged
+    return last ? [...merged, ...freed.slice(at)] : merged
   }
 }

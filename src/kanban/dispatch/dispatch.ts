@@ -1,40 +1,43 @@
 /** One tick on a real board: facts in, steps out, each performed and answered. */
 import { HermesError } from '../../system/errors.ts'
-import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
+import { whenFree } from '../../system/files/sqlite.ts'
 import type { Installation } from '../installation.ts'
 import type { Jobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
+import { startWorker } from '../jobs/start-worker.ts'
+import { stopProcess } from '../jobs/stop-process.ts'
 import { nodeWarnings, profilesOf, runPlaces, underLease } from '../nodes/other-nodes.ts'
 import { Profiles } from '../nodes/profiles.ts'
 import type { Board } from '../port/board.ts'
-import { isAway } from '../port/boards.ts'
-import { toRunning } from '../port/rows.ts'
+import { type RunningRow, toRunning } from '../port/rows.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
 import { type Rules, rulesInForce } from '../rules.ts'
 import { judgeRunning, type Now } from '../running.ts'
+import { holdDispatch } from '../store/dispatch-lock.ts'
 import { parseJobSlot } from '../task.ts'
 import {
+  type Candidate,
   type Decision,
-  isReading,
-  PAGE,
   planTick,
-  type StepResult,
+  readyPage,
   type TickAnswer,
   type TickFacts,
   type TickReading,
-  type TickStep,
-  tick,
 } from '../tick.ts'
 import { isBusy, isStarved } from '../verdict.ts'
 import { type ClockReading, keepDispatchState, readClocks, readDispatchState } from './dispatch-state.ts'
 import { leftoverJobs, observeWorker } from './observe.ts'
-import { Performer, type TickSnapshot } from './perform.ts'
+import { Performer } from './perform.ts'
+import { runTick } from './run-tick.ts'
 import { readWrittenRules } from './settings.ts'
 import { TickProblems } from './tick-problems.ts'
 
 /** Time that a tick waits for another dispatcher, and for a writer. */
 const LOCK_WAIT_MS = 2000
 const WRITE_WAIT_MS = 20_000
+const CLAIMS_AT_ONCE = 50
+/** Ready tasks that are read at once. */
+const PAGE = 500
 
 export interface DispatchOptions extends Installation {
   readonly board: Board
@@ -62,7 +65,18 @@ export interface Dispatched {
   readonly decision: Decision | null
 }
 
-interface BoardSnapshot extends TickSnapshot {
+interface BoardSnapshot {
+  readonly facts: TickFacts
+  readonly rows: ReadonlyMap<string, RunningRow>
+  /** The first page of ready tasks, if it was read. */
+  readonly ready: readonly Candidate[] | null
+  readonly profiles: Profiles
+  /** `kanban.context_max_bytes` */
+  readonly contextMaxBytes: number
+  /** Additions to a job under the lease of this node. */
+  readonly underLease: ReturnType<typeof underLease>
+  /** Tasks whose worker should be stopped but still lives; filled by the attempt. */
+  readonly unstopped: Set<string>
   readonly clocks: ClockReading
   readonly stop: readonly string[]
   readonly take: readonly string[]
@@ -77,8 +91,8 @@ interface BoardSnapshot extends TickSnapshot {
 export async function planDispatch(
   options: Omit<DispatchOptions, 'warn'>,
 ): Promise<Dispatched & { readonly decision: Decision }> {
-  const { facts, warnings, notes } = await look(options, false)
-  const decision = await planTick(facts, (reading) => read(options, reading))
+  const { facts, ready, warnings, notes } = await look(options, false)
+  const decision = await planTick(facts, (reading) => read(options, reading, ready))
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
 }
 
@@ -92,11 +106,8 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
     throw new HermesError('NO_SUPERVISOR', 'workers are started by the supervisor, which is not running', {
       next: 'start it, or use --dry-run',
     })
-  const lock = await board.holdTicks(clock, LOCK_WAIT_MS)
-  if (lock === undefined) {
-    const { rules, warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home), options)
-    return { report: { ...emptyReport(), skipped_locked: true }, rules, warnings, notes, decision: null }
-  }
+  const lock = await holdDispatch(home, board.place, clock, LOCK_WAIT_MS)
+  if (lock === undefined) return lockedOut(rulesInForce(readWrittenRules(home), new Profiles(home), options))
   try {
     const phase = await jobs.phase()
     if (phase === 'stopping') return await reallyTick({ ...options, settleOnly: true }, jobs)
@@ -120,26 +131,35 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
     options.warn('this node has no lease, so it starts no workers; hermes logs dispatcher says why')
   const problems = new TickProblems()
   await stopWorkers(snapshot, jobs, problems)
-  const { unstopped } = snapshot
   const free = <T>(work: () => Promise<T>): Promise<T> => whenFree(clock, WRITE_WAIT_MS, work)
-  const mayStart = () => snapshot.mayStart && options.ending?.() !== true
-  const performer = new Performer({ ...options, jobs, snapshot, free, problems })
-  const steps = tick(facts)
-  let next = steps.next()
-  while (!next.done) {
-    const step = next.value
-    next = steps.next(
-      isReading(step)
-        ? await free(() => read(options, step))
-        : await perform(performer, step, { ...options, ending: () => !mayStart() }, problems),
-    )
-  }
+  const starts = { ...options, ...snapshot, jobs, free }
+  const performer = new Performer({
+    ...options,
+    ...snapshot,
+    place: { host, instance: jobs.instance },
+    rules: facts.rules,
+    atOnce: CLAIMS_AT_ONCE,
+    waitMs: LOCK_WAIT_MS,
+    start: (claimed, profile) => startWorker(starts, claimed, profile),
+    stopProcess: (row) => stopProcess(row, clock),
+    forget: (slot) => forgetJob(home, jobs, slot),
+    free,
+    problems,
+    ending: () => options.settleOnly === true || !snapshot.mayStart || options.ending?.() === true,
+  })
+  const decision = await runTick(facts, {
+    offered: () => performer.offered(),
+    read: (reading) => free(() => read(options, reading, snapshot.ready)),
+    perform: (steps) => performer.perform(steps),
+  })
+  await performer.finish()
+  if (performer.isLockedOut) return lockedOut({ ...snapshot, rules: facts.rules })
   for (const slot of snapshot.take) {
     const id = taskOf(slot)
-    if (!unstopped.has(id)) await forgetJob(home, jobs, slot).catch((error) => problems.add('forget', id, error))
+    if (!snapshot.unstopped.has(id))
+      await forgetJob(home, jobs, slot).catch((error) => problems.add('forget', id, error))
   }
   for (const line of problems.lines(board.place.slug)) options.warn(line)
-  const decision = next.value
   const last = readDispatchState(home, board.place.slug)
   const { boot, offsetMs, graceUntilMs } = snapshot.clocks
   keepDispatchState(options, {
@@ -157,36 +177,25 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
   return { report: decision.report, rules: facts.rules, warnings, notes, decision }
 }
 
+const lockedOut = (known: Pick<Dispatched, 'rules' | 'warnings' | 'notes'>): Dispatched => ({
+  report: { ...emptyReport(), skipped_locked: true },
+  rules: known.rules,
+  warnings: known.warnings,
+  notes: known.notes,
+  decision: null,
+})
+
 /** A stopping container starts nothing, so it needs no candidates. */
 async function read(
   { board, settleOnly }: Pick<DispatchOptions, 'board' | 'settleOnly'>,
   reading: TickReading,
+  firstPage: readonly Candidate[] | null,
 ): Promise<TickAnswer> {
-  if (settleOnly === true) return { state: reading.type, tasks: [] }
-  return reading.type === 'children'
-    ? { state: 'children', tasks: await board.waitingChildren(reading.id) }
-    : { state: 'ready', tasks: await board.ready(reading.after, PAGE) }
-}
-
-/** A failure for one task does not affect the others. */
-async function perform(
-  performer: Performer,
-  step: TickStep,
-  { ending, settleOnly }: DispatchOptions,
-  problems: TickProblems,
-): Promise<StepResult> {
-  if (step.type === 'spawn' && (settleOnly === true || ending?.() === true)) return { state: 'stop' }
-  try {
-    return await performer.perform(step)
-  } catch (error) {
-    const problem = databaseProblem(error)
-    // No step is possible on a damaged board, which the caller sets aside, or without the database.
-    if (problem === 'corrupt' || (problem !== 'busy' && isAway(error))) throw error
-    // Another process blocks the board: leave this step to the next tick.
-    if (problem !== 'busy') problems.add(step.type, step.id, error)
-    else if (step.type !== 'end') return { state: 'lost' }
-    return { state: 'refused' }
-  }
+  if (reading.type === 'children')
+    return { state: 'children', tasks: settleOnly === true ? [] : await board.waitingChildren(reading.id) }
+  if (settleOnly === true) return { state: 'ready', tasks: [], last: true }
+  const page = reading.after === null ? firstPage : null
+  return { state: 'ready', ...readyPage(page ?? (await board.ready(reading.after, PAGE)), PAGE) }
 }
 
 /** Stops all processes that must be gone before their tasks move; all at once, since each may take five seconds. */
@@ -219,15 +228,16 @@ async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): 
   const defaultAssignee = own.defaultAssignee === null ? null : profiles.onBoard(own.defaultAssignee)
   const rules = { ...own, defaultAssignee }
   const clocks = readClocks(clock, readDispatchState(home, board.place.slug))
+  const readings = await board.facts(clock.wallMs(), PAGE)
   const now: Now = {
-    wallMs: await board.wallMs(clock),
+    wallMs: readings.wallMs,
     afterJump: clocks.afterJump,
     host,
     instance: jobs?.instance ?? null,
   }
   const left =
     jobs === null ? { stop: [], take: [], ending: new Set<string>() } : await leftoverJobs(board, home, jobs, clock)
-  const found = await board.running()
+  const found = readings.running
   const places = await runPlaces(board, found, nodes, now.wallMs)
   // The host of another life of this node may have had another name.
   const rows = found.map((row) => (places.own.has(row.id) ? { ...row, host } : row))
@@ -242,13 +252,14 @@ async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): 
     now,
     profiles,
     running,
-    promotable: options.settleOnly === true ? [] : await board.promotable(now.wallMs),
+    promotable: options.settleOnly === true ? [] : readings.promotable,
     workerEnding: (id) => left.ending.has(id) && (!stopping.has(id) || unstopped.has(id)),
   }
   const results = running.filter(({ seen }) => seen.state === 'ended')
   return {
     facts: options.settleOnly === true ? { ...all, running: results } : all,
     rows: new Map(rows.map((row) => [row.id, row])),
+    ready: readings.ready,
     clocks,
     profiles,
     contextMaxBytes: written.contextMaxBytes,

@@ -1,204 +1,259 @@
-/** Performs the steps of a tick. */
-
-import { rmSync } from 'node:fs'
-import type { JobSpec } from '../../protocol/control.ts'
-import { pause } from '../../system/clock.ts'
-import { HermesError } from '../../system/errors.ts'
-import { readLiving } from '../../system/programs/proc.ts'
-import { HANDOVER_LIMITS } from '../handover/facts.ts'
-import type { Installation } from '../installation.ts'
-import { type Jobs, WORKER_STOP_MS } from '../jobs/jobs.ts'
-import { forgetJob } from '../jobs/kept-results.ts'
-import { prepareJob, SpawnError } from '../jobs/spawn.ts'
-import type { Profiles } from '../nodes/profiles.ts'
-import type { Board, Claimed } from '../port/board.ts'
+/** Performs the steps of a tick: what it writes at once, then the starts. */
+import type { Clock } from '../../system/clock.ts'
+import { databaseProblem } from '../../system/files/sqlite.ts'
+import type { Started } from '../jobs/start-worker.ts'
+import type { TickBoard } from '../port/board.ts'
+import { isAway, isFenced } from '../port/boards.ts'
 import type { RunningRow } from '../port/rows.ts'
-import { contextFile } from '../store/places.ts'
-import type { StepResult, TickFacts, TickStep } from '../tick.ts'
-import type { TickProblems } from './tick-problems.ts'
+import { endOfClaim, type FailedSpawn } from '../port/run-end.ts'
+import type { Claimed, ClaimPlace } from '../port/tick-writes.ts'
+import { type TickWrite, type Written, writeId } from '../port/tick-writes.ts'
+import { boardLimit, type Rules } from '../rules.ts'
+import type { StepResult, TickStep } from '../tick.ts'
+import type { TickProblem, TickProblems } from './tick-problems.ts'
 
-const DONE: StepResult = { state: 'done' }
-const LOST: StepResult = { state: 'lost' }
-const REFUSED: StepResult = { state: 'refused' }
-/** Time that the dispatcher waits for a new worker's pid; after that the next tick asks the supervisor. */
-const PID_WAIT_MS = 1000
-const PID_POLL_MS = 10
+type Outcome = Written | { readonly state: 'refused' }
 
-/** Facts that a tick has seen, as far as its steps need them. */
-export interface TickSnapshot {
-  readonly facts: TickFacts
+const LOST = { state: 'lost' } as const
+const REFUSED = { state: 'refused' } as const
+const STOP: StepResult = { state: 'stop' }
+
+export interface PerformerOptions {
+  readonly board: Pick<TickBoard, 'write'>
+  readonly clock: Pick<Clock, 'wallMs'>
+  readonly place: ClaimPlace
+  readonly rules: Rules
+  /** The running tasks that the tick has seen. */
   readonly rows: ReadonlyMap<string, RunningRow>
-  readonly profiles: Profiles
-  /** `kanban.context_max_bytes` */
-  readonly contextMaxBytes: number
-  /** Additions to a job under the lease of this node: its epoch, and a stop that ends before it. */
-  readonly underLease: Pick<JobSpec, 'nodeEpoch' | 'stopTimeoutMs'>
-  /** Tasks whose worker should be stopped but still lives; filled by the attempt. */
-  readonly unstopped: Set<string>
-}
-
-export interface PerformerOptions extends Installation {
-  readonly board: Board
-  readonly jobs: Jobs
-  readonly snapshot: TickSnapshot
+  /** Tasks whose worker should be stopped but still lives. */
+  readonly unstopped: ReadonlySet<string>
+  /** Claims of one write. Their workers are started before the next one, so that no claim waits for long. */
+  readonly atOnce: number
+  /** How long a write may wait for those of other dispatchers, ms. */
+  readonly waitMs: number
+  readonly start: (claimed: Claimed, profile: string) => Promise<Started>
+  /** Ends the process of a run without a job. */
+  readonly stopProcess: (row: RunningRow) => Promise<void>
+  /** The board has the result of this job. */
+  readonly forget: (slot: string) => Promise<void>
   /** Does a write again while others hold the board. */
   readonly free: <T>(work: () => Promise<T>) => Promise<T>
   readonly problems: TickProblems
+  /** True: nothing more is started. */
+  readonly ending: () => boolean
 }
-
-type Of<T extends TickStep['type']> = Extract<TickStep, { readonly type: T }>
 
 export class Performer {
   readonly #options: PerformerOptions
-  /** Why the last spawn failed, for dispatch-status. */
+  /** Workers that the board does not know yet; the next write has them. */
+  readonly #notes: TickWrite[] = []
+  #isOver = false
+  #hasWritten = false
+  /** The ticks of the board are held, and nothing was written. */
+  isLockedOut = false
+  /** Why the last start failed, for dispatch-status. */
   lastError: string | null = null
 
-  constructor(options: PerformerOptions) {
+  /** @param notes left over from the last tick, see {@link Performer.notes} */
+  constructor(options: PerformerOptions, notes: readonly TickWrite[] = []) {
     this.#options = options
+    this.#notes.push(...notes)
   }
 
-  async perform(step: TickStep): Promise<StepResult> {
-    const { board, clock, free } = this.#options
-    const wallMs = clock.wallMs()
+  /**
+   * Starts that are worth proposing. Other dispatchers may be claiming the first ones now, so there are more than are
+   * claimed at once.
+   */
+  offered(): number {
+    return this.#isOver || this.#options.ending() ? 0 : offeredFor(this.#options.atOnce)
+  }
+
+  async perform(steps: readonly TickStep[]): Promise<ReadonlyMap<TickStep, StepResult>> {
+    const results = new Map<TickStep, StepResult>()
+    const steppedBy = new Map<TickWrite, TickStep>()
+    for (const step of steps) {
+      const write = await this.#writeFor(step)
+      if (write === undefined) results.set(step, REFUSED)
+      else steppedBy.set(write, step)
+    }
+    const written = await this.#write([...this.#notes.splice(0), ...steppedBy.keys()])
+    const claims: (readonly [TickStep, Claimed, string])[] = []
+    for (const [write, result] of written) {
+      const step = steppedBy.get(write)
+      if (write.type === 'end' && result.state !== 'refused') await this.#forget(write)
+      if (step === undefined || result.state === 'untried') continue
+      if (result.state === 'done' && result.claimed !== undefined)
+        claims.push([step, result.claimed, write.type === 'claim' ? write.assignee : ''])
+      else results.set(step, result.state === 'full' ? LOST : result)
+      // Another dispatcher is at work, and the next tick knows what it has done.
+      if (result.state === 'full') this.#isOver = true
+    }
+    await this.#startAll(claims, results)
+    return results
+  }
+
+  /** The board has what there is to know of the workers. @throws HermesError if its database is away */
+  async finish(): Promise<void> {
+    if (this.#notes.length > 0) await this.#write(this.#notes.splice(0))
+  }
+
+  /** Left for {@link finish}, or for a tick that follows at once. */
+  get notes(): readonly TickWrite[] {
+    return this.#notes
+  }
+
+  /** @returns undefined: its process still lives */
+  async #writeFor(step: TickStep): Promise<TickWrite | undefined> {
     switch (step.type) {
-      case 'extend': {
+      case 'extend':
+        return { type: 'extend', row: this.#row(step.id) }
+      case 'end': {
         const row = this.#row(step.id)
-        return (await free(() => board.extendClaim(row, wallMs))) ? DONE : LOST
+        const { end, settlement } = step
+        if (end.stop && this.#options.unstopped.has(step.id)) return undefined
+        // A worker with a job was stopped before the steps; one of another tool has only its process.
+        if (end.stop && !row.slot) await this.#options.stopProcess(row)
+        return { type: 'end', row, end, settlement }
       }
-      case 'end':
-        return this.#end(step, wallMs)
       case 'promote':
-        return (await free(() => board.promote(step.id, step.from, step.to, wallMs))) ? DONE : LOST
+        return { type: 'promote', id: step.id, from: step.from, to: step.to }
       case 'assign':
-        return (await free(() => board.assignDefault(step.id, step.assignee, wallMs))) ? DONE : LOST
+        return { type: 'assign', id: step.id, assignee: step.assignee }
       case 'spawn':
-        return this.#spawn(step, wallMs)
+        return { type: 'claim', id: step.id, assignee: step.assignee }
     }
   }
 
   #row(id: string): RunningRow {
-    const row = this.#options.snapshot.rows.get(id)
+    const row = this.#options.rows.get(id)
     if (row === undefined) throw new Error(`${id} was not among the running tasks of this tick`)
     return row
   }
 
-  async #end({ id, end, settlement }: Of<'end'>, wallMs: number): Promise<StepResult> {
-    const { home, board, jobs, free, problems, snapshot } = this.#options
-    const row = this.#row(id)
-    if (end.stop && snapshot.unstopped.has(id)) return REFUSED
-    // A worker with a job was stopped before the steps; one of another tool has only its process.
-    if (end.stop && !row.slot) await this.#stopProcess(row)
-    const done = await free(() => board.endRun(row, end, settlement, wallMs))
-    // Only at this point: if the dispatcher were killed before this line, the result would still be there for the
-    // next tick.
-    if (row.slot) await forgetJob(home, jobs, row.slot).catch((error) => problems.add('forget', id, error))
-    return done ? DONE : LOST
+  /** Only after the write: if the dispatcher were killed before, the result would still be there for the next tick. */
+  async #forget({ row }: Extract<TickWrite, { readonly type: 'end' }>): Promise<void> {
+    const slot = this.#options.rows.get(row.id)?.slot
+    if (slot) await this.#options.forget(slot).catch((error) => this.#options.problems.add('forget', row.id, error))
   }
 
-  async #stopProcess(row: RunningRow): Promise<void> {
-    const { clock } = this.#options
-    const pid = row.worker_pid
-    if (pid === null) return
-    const lives = (): boolean => {
-      const startTime = readLiving(pid)?.startTime
-      return startTime !== undefined && (row.worker_start_time === null || startTime === row.worker_start_time)
+  /** Results are all there, or the write is refused. A failure for one task does not affect the others. */
+  async #write(writes: readonly TickWrite[]): Promise<ReadonlyMap<TickWrite, Outcome>> {
+    const { board, clock, rules, place, atOnce, waitMs, free } = this.#options
+    const limits = {
+      place,
+      most: atOnce,
+      perProfile: rules.maxInProgressPerProfile,
+      board: boardLimit(rules),
+      waitMs,
     }
-    for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
-      if (!lives()) return
-      process.kill(pid, signal)
-      const untilMs = clock.nowMs() + WORKER_STOP_MS
-      while (lives() && clock.nowMs() < untilMs) await pause(this.#options.clock, PID_POLL_MS)
-    }
-  }
-
-  async #spawn({ id, assignee }: Of<'spawn'>, wallMs: number): Promise<StepResult> {
-    const { board, jobs, host, free } = this.#options
-    const claimed = await free(() => board.claim(id, assignee, { host, instance: jobs.instance }, wallMs))
-    if (claimed === undefined) return LOST
+    const nothing = (): ReadonlyMap<TickWrite, Outcome> =>
+      new Map(writes.map((write) => [write, write.type === 'end' ? REFUSED : LOST]))
     try {
-      return await this.#startWorker(claimed, assignee)
+      const written = await free(() => board.write(writes, limits, clock.wallMs()))
+      if (written === undefined) {
+        this.isLockedOut = !this.#hasWritten
+        this.#isOver = true
+        return nothing()
+      }
+      this.#hasWritten = true
+      return new Map(writes.map((write, at) => [write, written[at] ?? LOST]))
     } catch (error) {
-      if (error instanceof SpawnError) return await this.#giveBack(claimed, { failure: true, error: error.message })
-      if (!(error instanceof HermesError)) throw error
-      switch (error.code) {
-        case 'STOPPING':
-        case 'VOLUME_BUSY':
-          await this.#giveBack(claimed, { failure: false, error: error.message })
-          return { state: 'stop' }
-        case 'BAD_REQUEST':
-        case 'NO_SUCH_PROFILE':
-        case 'REFUSED':
-          if (error.detail === 'LEASE_OVER') {
-            await this.#giveBack(claimed, { failure: false, error: error.message })
-            return { state: 'stop' }
-          }
-          return await this.#giveBack(claimed, { failure: true, error: error.message })
-        default:
-          // The supervisor died before it answered, so the job may be running. The claim stays; the next tick asks.
-          this.lastError = error.message
-          return { state: 'unclear' }
+      // The rest says what has happened here, and holds without a lease.
+      const rest = writes.filter(({ type }) => type !== 'claim')
+      if (isFenced(error) && rest.length > 0 && rest.length < writes.length) await this.#write(rest)
+      const problem = databaseProblem(error)
+      // No step is possible on a damaged board, which the caller sets aside, or without the database.
+      if (problem === 'corrupt' || (problem !== 'busy' && isAway(error))) throw error
+      // Another process blocks the board: leave it to the next tick.
+      if (problem === 'busy') return nothing()
+      return this.#writeEach(writes, error)
+    }
+  }
+
+  async #writeEach(writes: readonly TickWrite[], error: unknown): Promise<ReadonlyMap<TickWrite, Outcome>> {
+    const [first, second] = writes
+    if (first === undefined) return new Map()
+    if (second === undefined) {
+      this.#options.problems.add(PROBLEM_OF[first.type], writeId(first), error)
+      return new Map([[first, REFUSED]])
+    }
+    const results = new Map<TickWrite, Outcome>()
+    let claims = 0
+    for (const write of writes) {
+      if (write.type === 'claim' && claims >= this.#options.atOnce) continue
+      for (const [one, result] of await this.#write([write])) {
+        results.set(one, result)
+        if (one.type === 'claim' && result.state === 'done') claims += 1
       }
     }
+    return results
   }
 
-  async #startWorker(claimed: Claimed, profile: string): Promise<StepResult> {
-    const { home, board, clock, jobs, snapshot, builtIn, free, problems } = this.#options
-    const { row, runId, slot } = claimed
-    const { agent, gateway } = snapshot.profiles.config(profile)
-    const handover = await free(() => board.handover(row.id, HANDOVER_LIMITS))
-    const spec = prepareJob({
-      home,
-      place: board.place,
-      task: row,
-      profile: snapshot.profiles.directory(profile),
-      runId,
-      slot,
-      agent,
-      environment: gateway.env,
-      builtIn,
-      handover,
-      contextMaxBytes: snapshot.contextMaxBytes,
-    })
-    await jobs.start({ ...spec, ...snapshot.underLease })
-    const worker = await this.#findWorker(slot)
-    // The worker runs, and its job is known by its slot: what is missing here is for people to read.
-    await free(() => board.recordWorker(row.id, runId, worker, spec.cwd, clock.wallMs())).catch((error) =>
-      problems.add('process', row.id, error),
-    )
-    return { state: 'done', workspace: spec.cwd }
-  }
-
-  async #findWorker(slot: string): Promise<{ pid: number; startTime: number } | undefined> {
-    const { clock, jobs } = this.#options
-    const untilMs = clock.nowMs() + PID_WAIT_MS
-    for (;;) {
-      const job = await jobs.look(slot)
-      if (job.state !== 'running') return undefined
-      if (job.pid !== undefined) {
-        const startTime = readLiving(job.pid)?.startTime
-        return startTime === undefined ? undefined : { pid: job.pid, startTime }
+  async #startAll(
+    claims: readonly (readonly [TickStep, Claimed, string])[],
+    results: Map<TickStep, StepResult>,
+  ): Promise<void> {
+    const returned = new Map<TickWrite, TickStep>()
+    let stopped: FailedSpawn | undefined
+    const giveBack = (step: TickStep, claimed: Claimed, failed: FailedSpawn): void => {
+      returned.set(endOfClaim(claimed, failed, this.#options.rules, this.#options.clock.wallMs()), step)
+    }
+    for (const [step, claimed, profile] of claims) {
+      if (stopped === undefined && this.#options.ending()) stopped = { failure: false, error: ENDING }
+      if (stopped !== undefined) {
+        giveBack(step, claimed, stopped)
+        results.set(step, STOP)
+        continue
       }
-      if (clock.nowMs() >= untilMs) return undefined
-      await pause(this.#options.clock, PID_POLL_MS)
+      const started = await this.#start(claimed, profile)
+      if (started === undefined) results.set(step, REFUSED)
+      else if (started.state === 'started') {
+        const { workspace, worker } = started
+        this.#notes.push({
+          type: 'note',
+          id: claimed.row.id,
+          runId: claimed.runId,
+          workspace,
+          ...(worker && { worker }),
+        })
+        results.set(step, { state: 'done', workspace })
+      } else {
+        this.lastError = started.error
+        if (started.state === 'failed') giveBack(step, claimed, started)
+        if (started.state === 'failed' && started.stop) stopped = started
+        results.set(step, started.state === 'failed' && started.stop ? STOP : { state: 'unclear' })
+      }
+    }
+    for (const [write, result] of await this.#write([...returned.keys()])) {
+      const step = returned.get(write)
+      if (step === undefined || write.type !== 'end' || results.get(step) === STOP) continue
+      // If it is not written, a run without a worker has the claim: the next tick finds that and takes it back.
+      const isReturned = result.state !== 'refused'
+      if (isReturned) results.set(step, { state: 'failed', autoBlocked: write.settlement.autoBlocked })
     }
   }
 
-  async #giveBack(
-    claimed: Claimed,
-    failed: { readonly failure: boolean; readonly error: string },
-  ): Promise<StepResult> {
-    const { home, board, clock, snapshot, free, problems } = this.#options
-    this.lastError = failed.error
-    rmSync(contextFile(home, claimed.slot), { force: true })
+  /** @returns undefined: something unforeseen, which is reported */
+  async #start(claimed: Claimed, profile: string): Promise<Started | undefined> {
     try {
-      const { autoBlocked } = await free(() =>
-        board.releaseClaim(claimed, failed, snapshot.facts.rules, clock.wallMs()),
-      )
-      return { state: 'failed', autoBlocked }
+      return await this.#options.start(claimed, profile)
     } catch (error) {
-      // It is claimed by a run without a worker: the next tick finds that and takes it back.
-      problems.add('release', claimed.row.id, error)
-      return { state: 'unclear' }
+      this.#options.problems.add('spawn', claimed.row.id, error)
+      return undefined
     }
   }
+}
+
+/** @param atOnce see {@link PerformerOptions} */
+export const offeredFor = (atOnce: number): number => 16 + 5 * atOnce
+
+const ENDING = 'the dispatcher is ending'
+
+const PROBLEM_OF: Readonly<Record<TickWrite['type'], TickProblem>> = {
+  note: 'process',
+  extend: 'extend',
+  end: 'end',
+  promote: 'promote',
+  assign: 'assign',
+  claim: 'spawn',
 }

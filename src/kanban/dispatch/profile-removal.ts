@@ -9,6 +9,7 @@ import { forgetJob } from '../jobs/kept-results.ts'
 import type { BoardPlace, TickLock } from '../port/board.ts'
 import { type Boards, withBoard } from '../port/boards.ts'
 import { LONG_BUSY_TIMEOUT_MS } from '../store/board.ts'
+import { holdDispatch } from '../store/dispatch-lock.ts'
 
 /** A tick that stops workers itself may take this long. */
 const LOCK_WAIT_MS = 10_000
@@ -46,8 +47,8 @@ export async function removeProfileAndWorkers(
   }
 }
 
-async function ticksOf(place: BoardPlace, { boards, clock }: RemovalFacts): Promise<TickLock> {
-  const lock = await boards.holdTicks(place, clock, LOCK_WAIT_MS)
+async function ticksOf(place: BoardPlace, { home, clock }: RemovalFacts): Promise<TickLock> {
+  const lock = await holdDispatch(home, place, clock, LOCK_WAIT_MS)
   if (lock !== undefined) return lock
   throw new HermesError('FAILED', `the board "${place.slug}" is being dispatched; nothing was deleted`, {
     next: 'try again in a moment',

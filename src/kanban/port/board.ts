@@ -6,14 +6,13 @@
 import type { Clock } from '../../system/clock.ts'
 import type { HandoverFacts, HandoverLimits } from '../handover/facts.ts'
 import type { Operation } from '../operations.ts'
-import type { Rules } from '../rules.ts'
-import type { RunEnd, Settlement } from '../running.ts'
 import type { BoardEvent, Comment, Outcome, Run, Status, Task } from '../task.ts'
 import type { Candidate, WaitingTask } from '../tick.ts'
 import type { NewTask } from './input.ts'
 import type { Node } from './nodes.ts'
-import type { RunningRow, TaskRow } from './rows.ts'
+import type { RunningRow } from './rows.ts'
 import type { Seal } from './seal.ts'
+import type { ClaimLimits, TickWrite, Written } from './tick-writes.ts'
 import type { Intake, Snapshot } from './transfer.ts'
 
 export interface BoardPlace {
@@ -81,14 +80,6 @@ export interface TaskDetails {
 
 export type Counts = Readonly<Record<string, number>>
 
-/** A claim that this dispatcher has made. */
-export interface Claimed {
-  readonly row: TaskRow
-  readonly runId: number
-  readonly slot: string
-  readonly claimLock: string
-}
-
 /** One run of a task, as far as leftover jobs need it. */
 export interface Attempt {
   readonly currentRun: number | null
@@ -146,6 +137,14 @@ export interface Tasks {
  * `undefined` mean that another process was quicker.
  */
 export interface TickBoard {
+  /** Reads the facts of a tick. @param page ready tasks in a page */
+  facts(wallMs: number, page: number): Promise<TickReadings>
+  /**
+   * Writes in one transaction, each part only if its task is still what the tick has read. Claims keep the caps
+   * exactly, however many dispatchers write at once.
+   * @returns results by position; undefined: the ticks of the board are held, and nothing was written
+   */
+  write(writes: readonly TickWrite[], limits: ClaimLimits, wallMs: number): Promise<readonly Written[] | undefined>
   running(): Promise<readonly RunningRow[]>
   /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
   promotable(wallMs: number): Promise<readonly WaitingTask[]>
@@ -166,39 +165,16 @@ export interface TickBoard {
   nodesOf(instances: readonly string[]): Promise<Readonly<Record<string, string>>>
   /** Makes these the profiles of this process' node, as far as no other node has them. */
   registerProfiles(names: readonly string[]): Promise<void>
-
-  extendClaim(row: RunningRow, wallMs: number): Promise<boolean>
-  /** Ends a run and moves its task. */
-  endRun(row: RunningRow, end: RunEnd, settlement: Settlement, wallMs: number): Promise<boolean>
-  promote(id: string, from: 'todo' | 'scheduled', to: 'ready' | 'todo', wallMs: number): Promise<boolean>
-  /** Assigns the fallback assignee if the task is still unassigned. */
-  assignDefault(id: string, assignee: string, wallMs: number): Promise<boolean>
-  /** Claims a ready task; from here on it is running, whatever happens to this process. */
-  claim(id: string, assignee: string, where: ClaimPlace, wallMs: number): Promise<Claimed | undefined>
-  /** Records that the worker runs, and its process as far as known. */
-  recordWorker(id: string, runId: number, worker: Worker | undefined, workspace: string, wallMs: number): Promise<void>
-  /** Releases a claim when no worker could be started. `failure` false: nothing to blame. */
-  releaseClaim(claimed: Claimed, failed: FailedSpawn, rules: ReleaseRules, wallMs: number): Promise<Settlement>
 }
 
-/** Machine, and life of the container, that claims. */
-export interface ClaimPlace {
-  readonly host: string
-  readonly instance: string
+export interface TickReadings {
+  /** The wall clock of the board, ms. */
+  readonly wallMs: number
+  readonly running: readonly RunningRow[]
+  readonly promotable: readonly WaitingTask[]
+  /** The first page; null: a full board needs none, and {@link TickBoard.ready} reads it. */
+  readonly ready: readonly Candidate[] | null
 }
-
-/** A worker's process. */
-export interface Worker {
-  readonly pid: number
-  readonly startTime: number
-}
-
-export interface FailedSpawn {
-  readonly failure: boolean
-  readonly error: string
-}
-
-export type ReleaseRules = Pick<Rules, 'failureLimit' | 'requireReview'>
 
 /** Keeps the ticks of other dispatchers out. */
 export interface TickLock {

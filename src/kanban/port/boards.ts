@@ -89,3 +89,7 @@ export async function requireBoard(boards: Boards, slug: string): Promise<BoardP
     },
   )
 }
+
+/** A claim was refused, because the lease of this node is not in force, or the profile is of another node. */
+export const isFenced = (error: unknown): boolean =>
+  error instanceof HermesError && (error.cause as { code?: unknown } | undefined)?.code === 'HM002'

@@ -1,7 +1,12 @@
 /** The record of a run's end, the same in every adapter. Pure. */
-import type { RunEnd, Settlement } from '../running.ts'
-import type { Claimed, FailedSpawn } from './board.ts'
-import type { RunningRow } from './rows.ts'
+import type { Rules } from '../rules.ts'
+import { type RunEnd, type Settlement, settle } from '../running.ts'
+import type { Claimed, TickWrite } from './tick-writes.ts'
+
+export interface FailedSpawn {
+  readonly failure: boolean
+  readonly error: string
+}
 
 export interface RunEvent {
   readonly kind: string
@@ -25,27 +30,30 @@ export function runEvents(end: RunEnd, settlement: Settlement): readonly RunEven
   ]
 }
 
-/** The end of a run whose worker could not be started. */
-export const spawnFailure = ({ failure, error }: FailedSpawn): RunEnd => ({
-  outcome: failure ? 'spawn_failed' : 'reclaimed',
-  failure,
-  stop: false,
-  unstarted: true,
-  error,
-})
-
-/** The attempt of a claim, as far as its end needs it. */
-export const rowOfClaim = ({ row, runId, claimLock }: Claimed): Pick<RunningRow, 'id' | 'run_id' | 'claim_lock'> => ({
-  id: row.id,
-  run_id: runId,
-  claim_lock: claimLock,
-})
-
-/** The facts that the settlement of a claim depends on. */
-export const settledTask = ({ row }: Claimed) => ({
-  failures: row.failures,
-  maxRetries: row.max_retries,
-  once: row.once === 1,
-  pauses: row.pauses,
-  openParents: row.open_parents,
-})
+/**
+ * The end of a claim when no worker could be started. `failure` false: nothing to blame, as if the task had not been
+ * claimed.
+ */
+export function endOfClaim(
+  { row, runId, claimLock }: Claimed,
+  { failure, error }: FailedSpawn,
+  rules: Pick<Rules, 'failureLimit' | 'requireReview'>,
+  wallMs: number,
+): Extract<TickWrite, { readonly type: 'end' }> {
+  const end: RunEnd = {
+    outcome: failure ? 'spawn_failed' : 'reclaimed',
+    failure,
+    stop: false,
+    unstarted: true,
+    error,
+  }
+  const task = {
+    failures: row.failures,
+    maxRetries: row.max_retries,
+    once: row.once === 1,
+    pauses: row.pauses,
+    openParents: row.open_parents,
+  }
+  const settlement = settle(task, end, rules, wallMs)
+  return { type: 'end', row: { id: row.id, run_id: runId, claim_lock: claimLock }, end, settlement }
+}

@@ -126,6 +126,28 @@ export class Connection {
     }
   }
 
+  /**
+   * A transaction of one statement that travels as one message, so that none of its locks waits for this process. It
+   * may run several times, as {@link transaction}.
+   * @param sql gets the function that quotes a text; its statement has no parameters
+   * @returns the rows
+   */
+  async inOneMessage(sql: (quoted: (text: string) => string) => string): Promise<readonly unknown[]> {
+    for (let attempt = 1; ; attempt++) {
+      const client = await this.#client()
+      try {
+        return await this.#using(client, async () => {
+          const text = sql((one) => client.escapeLiteral(one))
+          // Of several statements, the client returns a list of results.
+          const results = (await client.query(`${BEGIN}; ${text}; COMMIT`)) as unknown as QueryResult[]
+          return results.at(-2)?.rows ?? []
+        })
+      } catch (error) {
+        if (attempt >= ATTEMPTS || !isConflict(error)) throw error
+      }
+    }
+  }
+
   /** One consistent view. */
   async view<T>(work: (client: Client) => Promise<T>): Promise<T> {
     return this.#once(async (client) => {

@@ -11,7 +11,7 @@ import { DatabaseLeases } from './leases.ts'
 import { listNodes } from './nodes.ts'
 import { openOn } from './open.ts'
 import { slugsOf, versionOf } from './schema.ts'
-import { takeTickLock } from './tick-lock.ts'
+import { takeTickLock } from './tick-calls.ts'
 
 /**
  * Boards in the database at an address. Nothing connects before the first question.

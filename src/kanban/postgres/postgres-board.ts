@@ -21,22 +21,9 @@ import {
 } from './queries.ts'
 import { NOW, schemaOf } from './schema.ts'
 import { sealOf, unseal } from './seal.ts'
-import {
-  assignDefault,
-  claim,
-  endRun,
-  extendClaim,
-  promote,
-  readAttempt,
-  readPromotable,
-  readReady,
-  readRunning,
-  readTaskOfSlot,
-  readWaitingChildren,
-  recordWorker,
-  releaseClaim,
-} from './tick.ts'
-import { takeTickLock } from './tick-lock.ts'
+import { readAttempt, readPromotable, readReady, readRunning, readTaskOfSlot, readWaitingChildren } from './tick.ts'
+import { callReads, callWrites, takeTickLock } from './tick-calls.ts'
+import { type TickFunctions, tickFunctions } from './tick-functions.ts'
 import { fill, moveOut, reader } from './transfer.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
@@ -47,6 +34,7 @@ export class PostgresBoard implements Board {
   readonly #connection: Connection
   readonly #s: string
   readonly #node: string | undefined
+  readonly #functions: TickFunctions
   readonly close: () => Promise<void>
 
   /**
@@ -59,6 +47,7 @@ export class PostgresBoard implements Board {
     this.#connection = connection
     this.#node = node
     this.#s = `"${schemaOf(place.slug)}"`
+    this.#functions = tickFunctions(this.#s)
   }
 
   find = (...[id]: Of<'find'>) => this.#read((client, s) => findTask(client, s, id))
@@ -127,14 +116,15 @@ export class PostgresBoard implements Board {
     if (node !== undefined) await this.#write(({ client }) => registerProfiles(client, node, names))
   }
 
-  extendClaim = (...[row]: Of<'extendClaim'>) => this.#write((on) => extendClaim(on, row))
-  endRun = (...[row, end, settlement]: Of<'endRun'>) => this.#write((on) => endRun(on, row, end, settlement))
-  promote = (...[id, from, to]: Of<'promote'>) => this.#write((on) => promote(on, id, from, to))
-  assignDefault = (...[id, assignee]: Of<'assignDefault'>) => this.#write((on) => assignDefault(on, id, assignee))
-  claim = (...[id, assignee, where]: Of<'claim'>) => this.#write((on) => claim(on, id, assignee, where))
-  recordWorker = (...[id, runId, worker, workspace]: Of<'recordWorker'>) =>
-    this.#write((on) => recordWorker(on, id, runId, worker, workspace))
-  releaseClaim = (...args: Of<'releaseClaim'>) => this.#write((on) => releaseClaim(on, ...args))
+  async facts(...[, page]: Of<'facts'>): ReturnType<Board['facts']> {
+    const called = await callReads(this.#connection, this.#functions, page)
+    if (called !== undefined) return called
+    const [running, promotable, ready] = [await this.running(), await this.promotable(), await this.ready(null, page)]
+    return { wallMs: await this.wallMs(), running, promotable, ready }
+  }
+
+  write = (...[writes, limits]: Of<'write'>) =>
+    callWrites(this.#connection, this.#functions, this.place.slug, writes, limits)
 
   wallMs = () =>
     this.#read(async (client) => {

@@ -28,7 +28,7 @@ import {
   readWaitingChildren,
 } from './tick-facts.ts'
 import { takeTickLock } from './tick-lock.ts'
-import { assignDefault, claim, endRun, extendClaim, promote, recordWorker, releaseClaim } from './tick-steps.ts'
+import { writeTick } from './tick-write.ts'
 import { fill, moveOut, snapshot } from './transfer.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
@@ -101,13 +101,13 @@ export class SqliteBoard implements Board {
   nodesOf = async () => ({})
   registerProfiles = async () => undefined
 
-  extendClaim = async (...args: Of<'extendClaim'>) => extendClaim(this.#tables, ...args)
-  endRun = async (...args: Of<'endRun'>) => endRun(this.#tables, ...args)
-  promote = async (...args: Of<'promote'>) => promote(this.#tables, ...args)
-  assignDefault = async (...args: Of<'assignDefault'>) => assignDefault(this.#tables, ...args)
-  claim = async (...args: Of<'claim'>) => claim(this.#tables, ...args)
-  recordWorker = async (...args: Of<'recordWorker'>) => recordWorker(this.#tables, ...args)
-  releaseClaim = async (...args: Of<'releaseClaim'>) => releaseClaim(this.#tables, ...args)
+  facts = async (...[wallMs]: Of<'facts'>): ReturnType<Board['facts']> => ({
+    wallMs,
+    running: readRunning(this.#tables),
+    promotable: readPromotable(this.#tables, wallMs),
+    ready: null,
+  })
+  write = async (...args: Of<'write'>) => writeTick(this.#tables, ...args)
 
   wallMs = async (...[clock]: Of<'wallMs'>) => clock.wallMs()
   holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.place, ...args)

@@ -1,9 +1,9 @@
 /** The steps of a tick, as transactions. Each changes the row only if it is still what the tick has read. */
 
-import type { Claimed, ClaimPlace, FailedSpawn, ReleaseRules, Worker } from '../port/board.ts'
-import type { RunningRow, TaskRow } from '../port/rows.ts'
-import { rowOfClaim, runEvents, settledTask, spawnFailure } from '../port/run-end.ts'
-import { CLAIM_TTL_MS, type RunEnd, type Settlement, settle } from '../running.ts'
+import type { TaskRow } from '../port/rows.ts'
+import { runEvents } from '../port/run-end.ts'
+import type { Claimed, ClaimPlace, EndedRow, Worker } from '../port/tick-writes.ts'
+import { CLAIM_TTL_MS, type RunEnd, type Settlement } from '../running.ts'
 import { ANY, jobSlot } from '../task.ts'
 import { record } from './events.ts'
 import type { Tables } from './tables.ts'
@@ -14,7 +14,7 @@ const FREE = `current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, wo
 const SAME = "id = ? AND status = 'running' AND current_run IS ? AND claim_lock IS ?"
 
 /** @returns false if the row has changed in the meantime */
-export function extendClaim({ unsynced: tables }: Tables, row: RunningRow, wallMs: number): boolean {
+export function extendClaim({ unsynced: tables }: Tables, row: EndedRow, wallMs: number): boolean {
   return tables.write(() => {
     const { changes } = tables.run(
       `UPDATE tasks SET claim_expires_at = ? WHERE ${SAME}`,
@@ -29,13 +29,7 @@ export function extendClaim({ unsynced: tables }: Tables, row: RunningRow, wallM
 }
 
 /** Ends a run and moves its task. */
-export function endRun(
-  tables: Tables,
-  row: Pick<RunningRow, 'id' | 'run_id' | 'claim_lock'>,
-  end: RunEnd,
-  settlement: Settlement,
-  wallMs: number,
-): boolean {
+export function endRun(tables: Tables, row: EndedRow, end: RunEnd, settlement: Settlement, wallMs: number): boolean {
   return tables.write(() => {
     const completed = end.outcome === 'completed'
     const { changes } = tables.run(
@@ -176,21 +170,4 @@ export function recordWorker(
     )
     if (changes > 0) record(tables, id, 'spawned', wallMs, { workspace, ...(worker && { pid: worker.pid }) }, runId)
   })
-}
-
-/**
- * Releases a claim when no worker could be started. `failure` false: nothing to blame, as if the task had not been
- * claimed.
- */
-export function releaseClaim(
-  tables: Tables,
-  claimed: Claimed,
-  failed: FailedSpawn,
-  rules: ReleaseRules,
-  wallMs: number,
-): Settlement {
-  const end = spawnFailure(failed)
-  const settlement = settle(settledTask(claimed), end, rules, wallMs)
-  endRun(tables, rowOfClaim(claimed), end, settlement, wallMs)
-  return settlement
 }

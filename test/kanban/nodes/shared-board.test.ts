@@ -13,6 +13,7 @@ import { systemClock } from '../../../src/system/clock.ts'
 import { HermesError } from '../../../src/system/errors.ts'
 import { FakeJobs } from '../../support/kanban/board.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
+import { steps } from '../../support/kanban/steps.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 
 const why = whyNoPostgres()
@@ -220,7 +221,7 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     lapse('b', 1)
     expect(spawned(await b.tick())).toEqual([])
     const claim = (profile: string, task: string) =>
-      b.board.claim(task, profile, { host: 'b', instance: b.jobs.instance }, 0)
+      steps(b.board).claim(task, profile, { host: 'b', instance: b.jobs.instance }, 0)
     await expect(claim('beta', id)).rejects.toThrow('refuses: the lease of this node is not in force')
     expect((await a.board.require(id)).status).toBe('ready')
     expect(await a.board.runs(id, 1)).toEqual([])
@@ -229,7 +230,9 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     expect(await claim('beta', id)).toMatchObject({ row: { id } })
     // Also one by a version that knows of no nodes.
     const other = await a.create('beta')
-    await expect(b.board.claim(other, 'beta', { host: 'old', instance: 'old' }, 0)).rejects.toThrow('not in force')
+    await expect(steps(b.board).claim(other, 'beta', { host: 'old', instance: 'old' }, 0)).rejects.toThrow(
+      'not in force',
+    )
   })
 
   test('a profile is of the node that had it first, and the other one says so', async () => {

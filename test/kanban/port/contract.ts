@@ -3,14 +3,16 @@ import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type DispatchOptions, dispatchOnce, planDispatch } from '../../../src/kanban/dispatch/dispatch.ts'
-import type { Actor, Board, Claimed } from '../../../src/kanban/port/board.ts'
+import type { Actor, Board } from '../../../src/kanban/port/board.ts'
 import type { NewTask } from '../../../src/kanban/port/input.ts'
 import type { RunningRow } from '../../../src/kanban/port/rows.ts'
+import type { Claimed } from '../../../src/kanban/port/tick-writes.ts'
 import type { Settlement } from '../../../src/kanban/running.ts'
 import { STATUSES, type Task } from '../../../src/kanban/task.ts'
 import type { Candidate } from '../../../src/kanban/tick.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { FakeJobs } from '../../support/kanban/board.ts'
+import { freeLimits, steps } from '../../support/kanban/steps.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 
 /** A board of its own, and more connections to it. */
@@ -37,7 +39,7 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
     (await board.create({ title: 'a task', ...input }, actor())).task
   const claimed = async (board: Board, input: Partial<NewTask> = {}): Promise<Claimed> => {
     const { id } = await create(board, { assignee: 'alpha', ...input })
-    const claim = await board.claim(id, 'alpha', WHERE, wallMs)
+    const claim = await steps(board).claim(id, 'alpha', WHERE, wallMs)
     if (claim === undefined) throw new Error(`${id} was not claimed`)
     return claim
   }
@@ -114,7 +116,7 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       expect(row.once).toBe(1)
       const end = { outcome: 'reclaimed', failure: false, stop: false, error: 'the container has ended' } as const
       const settlement = to('blocked', { autoBlocked: true, reason: 'it is not known whether it was done' })
-      expect(await board.endRun(row, end, settlement, wallMs)).toBe(true)
+      expect(await steps(board).endRun(row, end, settlement, wallMs)).toBe(true)
       const task = await board.require(claim.row.id)
       expect(task).toMatchObject({ once: true, status: 'blocked', lastError: 'it is not known whether it was done' })
       expect(await board.runs(task.id, 9)).toMatchObject([{ outcome: 'reclaimed', error: 'the container has ended' }])
@@ -139,9 +141,9 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       expect([anyone.assignee, anyone.needs]).toEqual(['any', ['gpu', 'region=eu']])
       const ready = await board.ready(null, 10)
       expect(ready.map(({ needs }) => needs)).toEqual([[], ['gpu'], ['gpu', 'region=eu']])
-      expect(await board.claim(named.id, 'alpha', WHERE, wallMs)).toBeUndefined()
-      expect(await board.claim(anyone.id, 'alpha', WHERE, wallMs)).toMatchObject({ row: { id: anyone.id } })
-      expect(await board.claim(anyone.id, 'beta', WHERE, wallMs)).toBeUndefined()
+      expect(await steps(board).claim(named.id, 'alpha', WHERE, wallMs)).toBeUndefined()
+      expect(await steps(board).claim(anyone.id, 'alpha', WHERE, wallMs)).toMatchObject({ row: { id: anyone.id } })
+      expect(await steps(board).claim(anyone.id, 'beta', WHERE, wallMs)).toBeUndefined()
       expect(await board.require(anyone.id)).toMatchObject({ assignee: 'any', status: 'running' })
       expect(await runningRow(board, anyone.id)).toMatchObject({ assignee: 'any', profile: 'alpha' })
       expect(await board.runs(anyone.id, 9)).toMatchObject([{ profile: 'alpha' }])
@@ -336,7 +338,9 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       await using scene = await open()
       const boards = [scene.board, await scene.another(), await scene.another(), await scene.another()]
       const { id } = await create(scene.board, { assignee: 'alpha' })
-      const won = (await Promise.all(boards.map((board) => board.claim(id, 'alpha', WHERE, wallMs)))).filter(Boolean)
+      const won = (await Promise.all(boards.map((board) => steps(board).claim(id, 'alpha', WHERE, wallMs)))).filter(
+        Boolean,
+      )
       expect(won).toHaveLength(1)
       const { runId = 0, slot = '' } = won[0] ?? {}
       expect(slot).toBe(`job-${id}-${runId}`)
@@ -349,13 +353,67 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       })
       expect(await scene.board.runs(id, 10)).toMatchObject([{ id: runId, profile: 'alpha', outcome: null, ...WHERE }])
       expect(await scene.board.runningByAssignee()).toEqual({ alpha: 1 })
-      expect(await scene.board.claim(id, 'alpha', WHERE, wallMs)).toBeUndefined()
+      expect(await steps(scene.board).claim(id, 'alpha', WHERE, wallMs)).toBeUndefined()
+    })
+
+    test('claims no more than the caps allow, however many dispatchers write at once', async () => {
+      await using scene = await open()
+      const boards = [scene.board, await scene.another(), await scene.another(), await scene.another()]
+      const tasks: Task[] = []
+      for (let n = 0; n < 12; n++) tasks.push(await create(scene.board, { assignee: n % 3 === 0 ? 'beta' : 'alpha' }))
+      const claims = tasks.map(({ id, assignee }) => ({ type: 'claim', id, assignee: assignee ?? '' }) as const)
+      const limits = { ...freeLimits(WHERE), perProfile: 3, board: 5, waitMs: 10_000 }
+      const written = await Promise.all(boards.map((board) => board.write(claims, limits, wallMs)))
+      const states = written.flatMap((results) => (results ?? []).map(({ state }) => state))
+      expect(states.filter((state) => state === 'done')).toHaveLength(5)
+      expect(states).toContain('full')
+      const running = await scene.board.runningByAssignee()
+      expect((running.alpha ?? 0) + (running.beta ?? 0)).toBe(5)
+      for (const n of Object.values(running)) expect(n).toBeLessThanOrEqual(3)
+    })
+
+    test('claims the first that can be had, as many as are wanted, and says what it has not tried', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const ids: string[] = []
+      for (let n = 0; n < 6; n++) ids.push((await create(board, { assignee: 'alpha' })).id)
+      await board.change('block', ids[1] ?? '', {}, actor())
+      const claims = ids.map((id) => ({ type: 'claim', id, assignee: 'alpha' }) as const)
+      const written = await board.write(claims, { ...freeLimits(WHERE), most: 3 }, wallMs)
+      expect(written?.map(({ state }) => state)).toEqual(['done', 'lost', 'done', 'done', 'untried', 'untried'])
+      expect(await board.runningByAssignee()).toEqual({ alpha: 3 })
+    })
+
+    test('writes all of a tick at once: an end makes room, and a child that it lets go is promoted and claimed', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const first = await claimed(board)
+      const { id: child } = await create(board, { parents: [first.row.id] })
+      const { id: other } = await create(board)
+      const row = await runningRow(board, first.row.id)
+      const written = await board.write(
+        [
+          { type: 'note', id: first.row.id, runId: first.runId, workspace: '/w' },
+          { type: 'end', row, end: completed, settlement: to('done') },
+          { type: 'promote', id: child, from: 'todo', to: 'ready' },
+          { type: 'assign', id: child, assignee: 'alpha' },
+          { type: 'assign', id: other, assignee: 'alpha' },
+          { type: 'claim', id: child, assignee: 'alpha' },
+          { type: 'claim', id: other, assignee: 'alpha' },
+        ],
+        { ...freeLimits(WHERE), perProfile: 1 },
+        wallMs,
+      )
+      expect(written?.map(({ state }) => state)).toEqual(['done', 'done', 'done', 'done', 'done', 'done', 'full'])
+      expect(await board.runningByAssignee()).toEqual({ alpha: 1 })
+      expect(await kinds(board, first.row.id)).toEqual(['created', 'claimed', 'spawned', 'completed'])
+      expect(await kinds(board, child)).toEqual(['created', 'linked', 'promoted', 'assigned', 'claimed'])
     })
 
     test('claims a task only for its assignee', async () => {
       await using scene = await open()
       const { id } = await create(scene.board, { assignee: 'alpha' })
-      expect(await scene.board.claim(id, 'beta', WHERE, wallMs)).toBeUndefined()
+      expect(await steps(scene.board).claim(id, 'beta', WHERE, wallMs)).toBeUndefined()
       expect((await scene.board.require(id)).status).toBe('ready')
     })
 
@@ -364,12 +422,12 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const { board } = scene
       const { row, runId, slot } = await claimed(board)
       const child = await create(board, { parents: [row.id] })
-      await board.recordWorker(row.id, runId, { pid: 4711, startTime: 99 }, '/w', wallMs)
+      await steps(board).recordWorker(row.id, runId, { pid: 4711, startTime: 99 }, '/w', wallMs)
       const running = await runningRow(board, row.id)
       expect(running).toMatchObject({ run_id: runId, slot, host: 'this-host', worker_pid: 4711, worker_start_time: 99 })
       expect(await board.waitingChildren(row.id)).toMatchObject([{ id: child.id, status: 'todo', openParents: 1 }])
-      expect(await board.endRun(running, completed, to('done'), wallMs)).toBe(true)
-      expect(await board.endRun(running, completed, to('done'), wallMs)).toBe(false)
+      expect(await steps(board).endRun(running, completed, to('done'), wallMs)).toBe(true)
+      expect(await steps(board).endRun(running, completed, to('done'), wallMs)).toBe(false)
       expect(await board.require(row.id)).toMatchObject({
         status: 'done',
         result: 'it is done',
@@ -381,8 +439,8 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       expect(await board.runs(row.id, 10)).toMatchObject([{ outcome: 'completed', exitCode: 0, summary: 'it is done' }])
       expect(await kinds(board, row.id)).toEqual(['created', 'claimed', 'spawned', 'completed'])
       expect(await board.promotable(wallMs)).toMatchObject([{ id: child.id, status: 'todo', openParents: 0 }])
-      expect(await board.promote(child.id, 'todo', 'ready', wallMs)).toBe(true)
-      expect(await board.promote(child.id, 'todo', 'ready', wallMs)).toBe(false)
+      expect(await steps(board).promote(child.id, 'todo', 'ready', wallMs)).toBe(true)
+      expect(await steps(board).promote(child.id, 'todo', 'ready', wallMs)).toBe(false)
     })
 
     test('keeps what a worker has printed, whatever bytes are in it', async () => {
@@ -391,7 +449,9 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const { row } = await claimed(board)
       const printed = `begin ü€𝒳 \0 \ud800 ${'x'.repeat(5000)} "quoted" end`
       const end = { outcome: 'crashed', failure: true, stop: false, exitCode: 1, error: printed } as const
-      expect(await board.endRun(await runningRow(board, row.id), end, to('ready', { failures: 1 }), wallMs)).toBe(true)
+      expect(
+        await steps(board).endRun(await runningRow(board, row.id), end, to('ready', { failures: 1 }), wallMs),
+      ).toBe(true)
       for (const kept of [
         (await board.require(row.id)).lastError,
         (await board.runs(row.id, 1))[0]?.error,
@@ -406,7 +466,7 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const { row } = await claimed(board)
       const crashed = { outcome: 'crashed', failure: true, stop: false, exitCode: 3, error: 'exit code 3' } as const
       const settlement = to('blocked', { failures: 2, autoBlocked: true })
-      expect(await board.endRun(await runningRow(board, row.id), crashed, settlement, wallMs)).toBe(true)
+      expect(await steps(board).endRun(await runningRow(board, row.id), crashed, settlement, wallMs)).toBe(true)
       expect(await board.require(row.id)).toMatchObject({ status: 'blocked', failures: 2, lastError: 'exit code 3' })
       expect((await kinds(board, row.id)).slice(-2)).toEqual(['crashed', 'auto_blocked'])
     })
@@ -416,12 +476,12 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const { board } = scene
       const first = await claimed(board)
       await board.change('reclaim', first.row.id, {}, actor())
-      const second = await board.claim(first.row.id, 'alpha', WHERE, wallMs)
+      const second = await steps(board).claim(first.row.id, 'alpha', WHERE, wallMs)
       for (const operation of ['complete', 'block', 'heartbeat'] as const)
         await expect(board.change(operation, first.row.id, {}, actor(first.runId))).rejects.toMatchObject({
           code: 'REFUSED',
         })
-      await board.recordWorker(first.row.id, first.runId, { pid: 1, startTime: 1 }, '/w', wallMs)
+      await steps(board).recordWorker(first.row.id, first.runId, { pid: 1, startTime: 1 }, '/w', wallMs)
       expect(await board.require(first.row.id)).toMatchObject({ status: 'running', workerPid: null })
       expect(second?.runId).toBeGreaterThan(first.runId)
       const review = await board.change('complete', first.row.id, { requireReview: true }, actor(second?.runId))
@@ -433,13 +493,13 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const { board } = scene
       const { row, runId } = await claimed(board)
       const before = await runningRow(board, row.id)
-      expect(await board.extendClaim(before, wallMs + 1000)).toBe(true)
+      expect(await steps(board).extendClaim(before, wallMs + 1000)).toBe(true)
       const after = await board.change('heartbeat', row.id, { reason: 'half' }, actor(runId))
       expect(after).toMatchObject({ status: 'running', heartbeatAtMs: expect.any(Number) })
       expect(after.claimExpiresAtMs).toBeGreaterThanOrEqual(before.claim_expires_at ?? 0)
       expect((await kinds(board, row.id)).slice(-2)).toEqual(['claim_extended', 'heartbeat'])
       await board.change('block', row.id, { reason: 'enough' }, actor())
-      expect(await board.extendClaim(before, wallMs)).toBe(false)
+      expect(await steps(board).extendClaim(before, wallMs)).toBe(false)
       expect(await board.runs(row.id, 1)).toMatchObject([{ outcome: 'blocked', error: 'enough' }])
     })
 
@@ -447,12 +507,12 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       await using scene = await open()
       const { board } = scene
       const claim = await claimed(board)
-      expect(await board.releaseClaim(claim, { failure: true, error: 'no such program' }, RULES, wallMs)).toMatchObject(
-        {
-          status: 'ready',
-          failures: 1,
-        },
-      )
+      expect(
+        await steps(board).releaseClaim(claim, { failure: true, error: 'no such program' }, RULES, wallMs),
+      ).toMatchObject({
+        status: 'ready',
+        failures: 1,
+      })
       expect(await board.require(claim.row.id)).toMatchObject({ status: 'ready', failures: 1, currentRun: null })
       expect(await board.runs(claim.row.id, 1)).toMatchObject([{ outcome: 'spawn_failed', error: 'no such program' }])
     })
@@ -461,8 +521,8 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       await using scene = await open()
       const { board } = scene
       const { id } = await create(board)
-      expect(await board.assignDefault(id, 'alpha', wallMs)).toBe(true)
-      expect(await board.assignDefault(id, 'beta', wallMs)).toBe(false)
+      expect(await steps(board).assignDefault(id, 'alpha', wallMs)).toBe(true)
+      expect(await steps(board).assignDefault(id, 'beta', wallMs)).toBe(false)
       expect((await board.require(id)).assignee).toBe('alpha')
       expect((await board.events(0, 10, id)).at(-1)?.payload).toEqual({
         assignee: 'alpha',
@@ -488,8 +548,8 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const later = await create(board, { scheduledAtMs: wallMs + 3_600_000 })
       const due = await create(board, { scheduledAtMs: wallMs - 1000 })
       expect((await board.promotable(wallMs)).map(({ id }) => id)).toEqual([due.id])
-      expect(await board.promote(later.id, 'scheduled', 'ready', wallMs)).toBe(false)
-      expect(await board.promote(due.id, 'scheduled', 'ready', wallMs)).toBe(true)
+      expect(await steps(board).promote(later.id, 'scheduled', 'ready', wallMs)).toBe(false)
+      expect(await steps(board).promote(due.id, 'scheduled', 'ready', wallMs)).toBe(true)
     })
 
     test('removes what was archived long ago, with its history, and nothing else', async () => {

@@ -4,6 +4,7 @@ import { HANDOVER_LIMITS } from '../../../src/kanban/handover/facts.ts'
 import type { Actor, Board } from '../../../src/kanban/port/board.ts'
 import type { RunningRow } from '../../../src/kanban/port/rows.ts'
 import type { RunEnd } from '../../../src/kanban/running.ts'
+import { steps } from '../../support/kanban/steps.ts'
 import type { ContractScene } from './contract.ts'
 
 const WHERE = { host: 'this-host', instance: 'this-life' }
@@ -17,10 +18,10 @@ export function handoverContract(name: string, open: () => Promise<ContractScene
     return { name: 'ada', wallMs }
   }
   const attempt = async (board: Board, id: string, end: Omit<RunEnd, 'stop'>): Promise<number> => {
-    const claimed = await board.claim(id, 'alpha', WHERE, wallMs)
+    const claimed = await steps(board).claim(id, 'alpha', WHERE, wallMs)
     const row = (await board.running()).find((one) => one.id === id) as RunningRow
     const settled = end.outcome === 'completed' ? ({ ...ready, status: 'review', failures: 0 } as const) : ready
-    expect(await board.endRun(row, { stop: false, ...end }, settled, actor().wallMs)).toBe(true)
+    expect(await steps(board).endRun(row, { stop: false, ...end }, settled, actor().wallMs)).toBe(true)
     return claimed?.runId ?? 0
   }
 
@@ -42,7 +43,7 @@ export function handoverContract(name: string, open: () => Promise<ContractScene
         status: 'ready',
         result: '42',
       })
-      await board.claim(task.id, 'alpha', WHERE, wallMs)
+      await steps(board).claim(task.id, 'alpha', WHERE, wallMs)
       const { attempts, comments, requests, ...found } = await board.handover(task.id, HANDOVER_LIMITS)
       expect(found.parents).toEqual({
         entries: [
@@ -106,7 +107,7 @@ export function handoverContract(name: string, open: () => Promise<ContractScene
         code: 'REFUSED',
         message: `cannot complete ${task.id} without a result that fits its schema`,
       })
-      const claimed = await board.claim(task.id, 'alpha', WHERE, wallMs)
+      const claimed = await steps(board).claim(task.id, 'alpha', WHERE, wallMs)
       expect(claimed?.row.result_schema).toBe(resultSchema)
       expect(await board.running()).toMatchObject([{ id: task.id, lacks_result: 1 }])
       const worker = { ...actor(), runId: claimed?.runId ?? 0 }
@@ -123,7 +124,7 @@ export function handoverContract(name: string, open: () => Promise<ContractScene
         result: 'it is 42',
         resultJson: null,
       })
-      await board.claim(task.id, 'alpha', WHERE, wallMs)
+      await steps(board).claim(task.id, 'alpha', WHERE, wallMs)
       expect(await board.running()).toMatchObject([{ id: task.id, lacks_result: 1 }])
       expect(await board.change('complete', task.id, { resultJson: '43' }, actor())).toMatchObject({ status: 'done' })
       expect((await board.list({ statuses: ['done'], limit: 1 }))[0]).toMatchObject({ resultSchema, resultJson: '43' })

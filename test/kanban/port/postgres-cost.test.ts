@@ -6,18 +6,12 @@ import type { Client } from '../../../src/kanban/postgres/connection.ts'
 import { openPostgres } from '../../../src/kanban/postgres/open.ts'
 import { eventsTail } from '../../../src/kanban/postgres/queries.ts'
 import {
-  assignDefault,
-  claim,
-  endRun,
-  extendClaim,
-  promote,
   readAttempt,
   readPromotable,
   readReady,
   readRunning,
   readTaskOfSlot,
   readWaitingChildren,
-  recordWorker,
 } from '../../../src/kanban/postgres/tick.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { size } from '../../support/size.ts'
@@ -72,8 +66,6 @@ describe.skipIf(why !== undefined)(`a tick's statements in PostgreSQL (${why ?? 
   }
 
   const run = { id: 't_0000001f', run_id: 31, claim_lock: 'h:i:31' }
-  const done = { outcome: 'completed', failure: false, stop: false } as const
-  const settled = { status: 'done', failures: 0, pauses: 0, pausedUntilMs: null, autoBlocked: false } as const
   const statements: Readonly<Record<string, (at: ReturnType<typeof counting>) => Promise<unknown>>> = {
     running: ({ client }) => readRunning(client, S),
     promotable: ({ client }) => readPromotable(client, S),
@@ -82,12 +74,6 @@ describe.skipIf(why !== undefined)(`a tick's statements in PostgreSQL (${why ?? 
     'a run': ({ client }) => readAttempt(client, S, run.id, 31, 'job-t_0000001f-31'),
     'the task of a slot': ({ client }) => readTaskOfSlot(client, S, 'job-t_0000001f-31'),
     'the end of the events': ({ client }) => eventsTail(client, S, 10),
-    claim: ({ on }) => claim(on, 't_00000001', 'alpha', { host: 'h', instance: 'i' }),
-    'a worker': ({ on }) => recordWorker(on, run.id, 31, { pid: 1, startTime: 1 }, '/work'),
-    'a longer claim': ({ on }) => extendClaim(on, run),
-    'the end of a run': ({ on }) => endRun(on, run, done, settled),
-    promote: ({ on }) => promote(on, 't_00000001', 'todo', 'ready'),
-    'the fallback assignee': ({ on }) => assignDefault(on, 't_00000001', 'alpha'),
   }
 
   /** Done tasks, each with a run and events; before them some that are ready, and some that run. */

@@ -5,6 +5,7 @@ import type { Actor, Board } from '../../../src/kanban/port/board.ts'
 import type { RunEnd, Settlement } from '../../../src/kanban/running.ts'
 import { STATUSES, type Task } from '../../../src/kanban/task.ts'
 import { HermesError } from '../../../src/system/errors.ts'
+import { steps } from '../../support/kanban/steps.ts'
 
 const at = fc.nat({ max: 1000 })
 /** Text that every database keeps: no NUL, no half of a surrogate pair. */
@@ -92,15 +93,15 @@ async function happen(board: Board, one: Step): Promise<void> {
       const ready = tasks.filter(({ status }) => status === 'ready')
       const chosen = ready[one.task % Math.max(1, ready.length)]
       if (chosen?.assignee == null) return
-      const claimed = await board.claim(chosen.id, chosen.assignee, { host: 'h', instance: 'i' }, actor().wallMs)
+      const claimed = await steps(board).claim(chosen.id, chosen.assignee, { host: 'h', instance: 'i' }, actor().wallMs)
       if (claimed !== undefined)
-        await board.recordWorker(chosen.id, claimed.runId, { pid: 4711, startTime: 99 }, '/work', actor().wallMs)
+        await steps(board).recordWorker(chosen.id, claimed.runId, { pid: 4711, startTime: 99 }, '/work', actor().wallMs)
       return
     }
     case 'end': {
       const running = await board.running()
       const row = running[one.task % Math.max(1, running.length)]
-      if (row !== undefined) await board.endRun(row, ...ended(one), actor().wallMs)
+      if (row !== undefined) await steps(board).endRun(row, ...ended(one), actor().wallMs)
       return
     }
     case 'remove':

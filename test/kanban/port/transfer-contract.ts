@@ -8,6 +8,7 @@ import { describe, expect, test } from 'vitest'
 import type { Board } from '../../../src/kanban/port/board.ts'
 import { exportBoard } from '../../../src/kanban/transfer/export.ts'
 import { readExport } from '../../../src/kanban/transfer/import.ts'
+import { steps } from '../../support/kanban/steps.ts'
 import { size } from '../../support/size.ts'
 import { waitFor } from '../../support/wait.ts'
 import type { ContractScene } from './contract.ts'
@@ -46,7 +47,7 @@ export async function smallBoard(board: Board): Promise<void> {
   const { task: parent } = await board.create({ title: 'parent', assignee: 'alpha' }, actor)
   const { task: child } = await board.create({ title: 'child', assignee: 'alpha', parents: [parent.id] }, actor)
   await board.comment(child.id, 'a word', actor)
-  await board.claim(parent.id, 'alpha', WHERE, actor.wallMs)
+  await steps(board).claim(parent.id, 'alpha', WHERE, actor.wallMs)
 }
 
 const program = join(import.meta.dirname, '../../support/programs/fills-board.ts')
@@ -99,7 +100,7 @@ export function transferContract(name: string, open: () => Promise<ContractScene
       await imported(to.board, await exported(from.board))
       const { task } = await to.board.create({ title: 'the fourth', assignee: 'alpha' }, actor)
       expect(task.seq).toBe(4)
-      expect((await to.board.claim(task.id, 'alpha', WHERE, actor.wallMs))?.runId).toBe(2)
+      expect((await steps(to.board).claim(task.id, 'alpha', WHERE, actor.wallMs))?.runId).toBe(2)
     })
 
     test('an import into a board with rows is refused, and the board stays as it was', async () => {
@@ -208,8 +209,8 @@ export function transferContract(name: string, open: () => Promise<ContractScene
         () => other.comment(id, 'x', actor),
         () => other.change('heartbeat', id, {}, { ...actor, runId: running.run_id ?? 0 }),
         () => other.change('complete', id, {}, actor),
-        () => other.extendClaim(running, actor.wallMs),
-        () => other.endRun(running, ...crashed, actor.wallMs),
+        () => steps(other).extendClaim(running, actor.wallMs),
+        () => steps(other).endRun(running, ...crashed, actor.wallMs),
       ])
         await expect(change(), String(change)).rejects.toThrow(/this board has moved/)
       expect(await exported(other)).toBe(text)
