@@ -9,10 +9,10 @@ export interface Dialect {
   readonly table: (name: string) => string
   /** The place of the only value, the id of the task. */
   readonly id: string
-  /** The payload of an event, as a text. */
-  readonly payload: string
-  /** The result of a task `t` as JSON: NULL if the board, which is only read, does not have it yet. */
-  readonly resultJson: string
+  /** The payload of an event `row`, as a text. */
+  readonly payload: (row: string) => string
+  /** The result of a task `row` as JSON: NULL if the board, which is only read, does not have it yet. */
+  readonly resultJson: (row: string) => string
 }
 
 export interface HandoverRows {
@@ -45,34 +45,40 @@ export const handoverSql = (
   limits: HandoverLimits,
 ): Readonly<Record<keyof HandoverRows, string>> => ({
   parents: newest(limits, {
-    columns: `t.id, t.title, t.status, t.result, ${resultJson} AS result_json, t.completed_at`,
+    columns: `r.id, r.title, r.status, r.result, ${resultJson('r')} AS result_json, r.completed_at`,
+    table: table('tasks'),
     from: `${table('links')} l JOIN ${table('tasks')} t ON t.id = l.parent WHERE l.child = ${id}`,
     order: ['coalesce(t.completed_at, 0)', 't.seq'],
-    texts: ['t.result', resultJson],
+    texts: ['t.result', resultJson('t')],
   }),
   attempts: newest(limits, {
-    columns: '*',
-    from: `${table('runs')} WHERE task_id = ${id} AND ended_at IS NOT NULL`,
-    order: ['id'],
-    texts: ['summary', 'error'],
+    columns: 'r.*',
+    table: table('runs'),
+    from: `${table('runs')} t WHERE t.task_id = ${id} AND t.ended_at IS NOT NULL`,
+    order: ['t.id'],
+    texts: ['t.summary', 't.error'],
   }),
   comments: newest(limits, {
-    columns: 'id, author, body, at',
-    from: `${table('comments')} WHERE task_id = ${id}`,
-    order: ['id'],
-    texts: ['body'],
+    columns: 'r.id, r.author, r.body, r.at',
+    table: table('comments'),
+    from: `${table('comments')} t WHERE t.task_id = ${id}`,
+    order: ['t.id'],
+    texts: ['t.body'],
   }),
   requests: newest(limits, {
-    columns: `id, task_id, run_id, kind, ${payload} AS payload, at`,
-    from: `${table('events')} WHERE task_id = ${id} AND kind = '${CHANGES_REQUESTED}'`,
-    order: ['id'],
-    texts: [payload],
+    columns: `r.id, r.task_id, r.run_id, r.kind, ${payload('r')} AS payload, r.at`,
+    table: table('events'),
+    from: `${table('events')} t WHERE t.task_id = ${id} AND t.kind = '${CHANGES_REQUESTED}'`,
+    order: ['t.id'],
+    texts: [payload('t')],
   }),
 })
 
 interface Query {
+  /** Of the row `r`. */
   readonly columns: string
-  /** FROM and WHERE. */
+  readonly table: string
+  /** FROM and WHERE of the rows `t`. */
   readonly from: string
   /** Columns by which the newest row is the last one. */
   readonly order: readonly string[]
@@ -80,14 +86,21 @@ interface Query {
   readonly texts: readonly string[]
 }
 
-/** The newest rows as far as the limits allow, oldest first. */
-function newest({ entries, bytes }: HandoverLimits, { columns, from, order, texts }: Query): string {
-  const size = texts.map((text) => `octet_length(coalesce(${text}, ''))`).join(' + ')
-  return `SELECT * FROM (
-    SELECT ${columns}, ${size} AS row_bytes, row_number() OVER newest AS row_place, count(*) OVER () AS of_all,
-      sum(${size}) OVER (newest ROWS UNBOUNDED PRECEDING) AS bytes_so_far
-    FROM ${from} WINDOW newest AS (ORDER BY ${order.map((column) => `${column} DESC`).join(', ')})
-  ) AS found WHERE row_place <= ${entries} AND bytes_so_far - row_bytes < ${bytes} ORDER BY row_place DESC`
+/**
+ * The newest rows as far as the limits allow, oldest first. They are chosen by their sizes, which both databases know
+ * without reading the texts; MATERIALIZED, because SQLite would carry the texts themselves into the window.
+ */
+function newest({ entries, bytes }: HandoverLimits, { columns, table, from, order, texts }: Query): string {
+  const size = texts.map((text) => `coalesce(octet_length(${text}), 0)`).join(' + ')
+  const keys = order.map((column, at) => `${column} AS key_${at}`).join(', ')
+  return `WITH sized AS MATERIALIZED (SELECT t.id AS chosen, ${size} AS row_bytes, ${keys} FROM ${from}),
+  placed AS (
+    SELECT chosen, row_bytes, row_number() OVER newest AS place, count(*) OVER () AS of_all,
+      sum(row_bytes) OVER (newest ROWS UNBOUNDED PRECEDING) AS bytes_so_far
+    FROM sized WINDOW newest AS (ORDER BY ${order.map((_, at) => `key_${at} DESC`).join(', ')})
+  )
+  SELECT ${columns}, of_all FROM placed JOIN ${table} r ON r.id = chosen
+  WHERE place <= ${entries} AND bytes_so_far - row_bytes < ${bytes} ORDER BY place DESC`
 }
 
 export const toHandover = ({ parents, attempts, comments, requests }: HandoverRows): HandoverFacts => ({

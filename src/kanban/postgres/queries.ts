@@ -87,8 +87,13 @@ export async function handoverOf(
   id: string,
   limits: HandoverLimits,
 ): Promise<HandoverFacts> {
-  const dialect = { id: '$1', payload: 'payload::text', resultJson: 't.result_json' }
-  const sql = handoverSql({ ...dialect, table: (name) => `${s}.${name}` }, limits)
+  const dialect = {
+    table: (name: string) => `${s}.${name}`,
+    id: '$1',
+    payload: (row: string) => `${row}.payload::text`,
+    resultJson: (row: string) => `${row}.result_json`,
+  }
+  const sql = handoverSql(dialect, limits)
   return toHandover({
     parents: await rows(client, sql.parents, id),
     attempts: await rows(client, sql.attempts, id),

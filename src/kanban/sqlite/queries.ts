@@ -77,8 +77,14 @@ export const runsOf = (tables: Tables, id: string, limit: number): readonly Run[
   tables.all<RunRow>('SELECT * FROM runs WHERE task_id = ? ORDER BY id DESC LIMIT ?', id, limit).map(toRun)
 
 export function handoverOf(tables: Tables, id: string, limits: HandoverLimits): HandoverFacts {
-  const resultJson = tables.has('tasks.result_json') ? 't.result_json' : 'NULL'
-  const sql = handoverSql({ table: (name) => name, id: '?', payload: 'payload', resultJson }, limits)
+  const hasJson = tables.has('tasks.result_json')
+  const dialect = {
+    table: (name: string) => name,
+    id: '?',
+    payload: (row: string) => `${row}.payload`,
+    resultJson: (row: string) => (hasJson ? `${row}.result_json` : 'NULL'),
+  }
+  const sql = handoverSql(dialect, limits)
   return toHandover({
     parents: tables.all(sql.parents, id),
     attempts: tables.all(sql.attempts, id),
