@@ -14,6 +14,8 @@ export const MAX_REQUEST_BYTES = 1_000_000
 /** Longest wait that a client may request. */
 export const MAX_WAIT_MS = 86_400_000
 
+export type Health = 'ok' | 'quiet' | 'stuck'
+
 /**
  * A slot as every reader sees it (`--json`, dashboard). Unknown facts are absent; times RFC 3339 UTC; durations in ms.
  */
@@ -32,6 +34,13 @@ export interface SlotStatus {
   readonly nextStartAt?: string
   /** Why it is parked, backing off or failed to start: one line. */
   readonly reason?: string
+  /**
+   * Whether it works, as `gateway.liveness` sees it, before anything is done about it: `stuck` does not answer, `quiet`
+   * has printed nothing for half of its `silence`. Absent: it is not up, or has no liveness.
+   */
+  readonly health?: Health
+  /** The observations behind `health`, each a part of a sentence about the slot. */
+  readonly evidence?: string[]
   /** The log's `current`. */
   readonly log: string
 }

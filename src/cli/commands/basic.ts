@@ -1,6 +1,12 @@
+import { noSuchSlot } from '../../control/slot-actions.ts'
 import { EXIT } from '../../system/errors.ts'
+import { gatewaySlot } from '../../system/paths.ts'
 import type { Command } from '../context/command.ts'
-import { healthcheck, readiness, status, version } from './frequent.ts'
+import type { Context } from '../context/context.ts'
+import type { Outcome } from '../terminal/output.ts'
+import { isBetweenRuns } from '../view/slots-view.ts'
+import { whyText } from '../view/why-view.ts'
+import { healthcheck, readiness, status, statusOf, version } from './frequent.ts'
 
 /** Describes the frequent commands for the parser, the help and the reference. */
 export const BASIC_COMMANDS: readonly Command[] = [
@@ -9,6 +15,19 @@ export const BASIC_COMMANDS: readonly Command[] = [
     summary: 'Show the supervisor, every slot and current problems',
     exits: { [EXIT.noSupervisor]: 'the supervisor is not running' },
     run: status,
+  },
+  {
+    path: 'why',
+    summary: 'Show in one sentence what a gateway or a service does, and why',
+    arguments: [{ name: 'NAME', help: 'name of the profile or service; default: the profile of -p', kind: 'optional' }],
+    details: 'With gateway.liveness the sentence contains what its checks have seen.',
+    exits: {
+      0: 'it does what it should',
+      1: 'it does not',
+      [EXIT.noSuch]: 'no such profile or slot',
+      [EXIT.noSupervisor]: 'the supervisor is not running',
+    },
+    run: (context, { args: [name] }) => why(context, name),
   },
   {
     path: 'healthcheck',
@@ -31,3 +50,14 @@ export const BASIC_COMMANDS: readonly Command[] = [
   },
   { path: 'version', summary: 'Print the version of hermes, its revision, build date and base image', run: version },
 ]
+
+/** @throws HermesError NO_SUCH_SLOT */
+async function why(context: Context, name = context.profile().name): Promise<Outcome> {
+  const result = await statusOf(context)
+  const keys = [gatewaySlot(name), `service-${name}`, name]
+  const slot = keys.flatMap((key) => result.slots.find((one) => one.slot === key) ?? [])[0]
+  if (slot === undefined) throw noSuchSlot(gatewaySlot(name), result)
+  const isWell = (slot.ready && (slot.health ?? 'ok') === 'ok') || isBetweenRuns(slot) || slot.wanted === 'down'
+  const text = whyText(slot, context.clock.wallMs())
+  return { text: `${text}\n`, json: { ...slot, why: text }, exitCode: isWell ? EXIT.done : EXIT.failed }
+}

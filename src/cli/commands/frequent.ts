@@ -68,7 +68,7 @@ export function version(context: Context): Outcome {
   }
 }
 
-const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<StatusResult> =>
+export const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<StatusResult> =>
   withSupervisor(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
 
 /**

@@ -32,6 +32,7 @@ export function slotDetails(slot: SlotStatus, wallMs: number): string {
         `in ${durationText(Math.max(0, Date.parse(slot.nextStartAt) - wallMs))} (${slot.nextStartAt})`,
     ],
     ['reason', slot.reason],
+    ['health', slot.health && [slot.health, ...(slot.evidence ?? [])].join(', ')],
     ['log', slot.log],
   ]
   const known = facts.flatMap(([name, value]) => (value === undefined ? [] : [`  ${name.padEnd(11)}${oneLine(value)}`]))

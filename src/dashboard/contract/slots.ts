@@ -23,6 +23,9 @@ export const Slot = z.strictObject({
   lastDeath: optional(Death),
   nextStartAt: optional(time()),
   reason: optional(z.string()),
+  /** As its liveness sees it; absent: it is not up, or has none. */
+  health: optional(z.enum(['ok', 'quiet', 'stuck'])),
+  evidence: optional(z.array(z.string())),
   log: z.string(),
 })
 export type Slot = z.infer<typeof Slot>

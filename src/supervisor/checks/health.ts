@@ -3,7 +3,7 @@ import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
 import { spanText } from '../../system/text/span.ts'
 import type { Health } from '../launch/launch.ts'
-import { watchLiveness } from './liveness.ts'
+import { type HealthReport, type LivenessWatch, watchLiveness } from './liveness.ts'
 import { MemoryWatch } from './memory.ts'
 
 export interface HealthChecksOptions {
@@ -16,7 +16,7 @@ export interface HealthChecksOptions {
 
 interface CheckedProcess {
   readonly child: number
-  readonly printed?: () => void
+  readonly life?: LivenessWatch
   readonly close: () => void
 }
 
@@ -47,7 +47,12 @@ export class HealthChecks {
 
   /** The slot's process has printed whole lines. */
   printed(key: string): void {
-    this.#checked.get(key)?.printed?.()
+    this.#checked.get(key)?.life?.printed()
+  }
+
+  /** Undefined: nothing watches whether it works. */
+  report(key: string): HealthReport | undefined {
+    return this.#checked.get(key)?.life?.report()
   }
 
   forget(key: string): void {
@@ -69,7 +74,7 @@ export class HealthChecks {
     }
     return {
       child,
-      ...(life && { printed: life.printed }),
+      ...(life && { life }),
       close() {
         for (const end of ends) end()
       },

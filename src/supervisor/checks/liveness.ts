@@ -1,7 +1,8 @@
 import type { Liveness, Probe } from '../../profile/config/program-kinds.ts'
+import type { Health } from '../../protocol/control.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
-import { spanText } from '../../system/text/span.ts'
+import { elapsedText, spanText } from '../../system/text/span.ts'
 import { checkProblem } from './check.ts'
 
 export interface LivenessOptions {
@@ -12,9 +13,16 @@ export interface LivenessOptions {
   readonly condemn: (why: string) => void
 }
 
+/** Evidence for whether a process works. */
+export interface HealthReport {
+  readonly health: Health
+  readonly evidence: string[]
+}
+
 export interface LivenessWatch {
   /** It has printed whole lines. */
   printed(): void
+  report(): HealthReport
   close(): void
 }
 
@@ -22,26 +30,41 @@ export interface LivenessWatch {
 export function watchLiveness({ probe, silenceMs }: Liveness, options: LivenessOptions): LivenessWatch {
   const asking = probe === undefined ? undefined : ask(probe, options)
   const listening = silenceMs === undefined ? undefined : listen(silenceMs, options)
+  const watches = [asking, listening].filter((one) => one !== undefined)
   return {
     printed() {
       listening?.printed()
     },
+    report() {
+      const reports = watches.map((one) => one.report())
+      const health = WORST_FIRST.find((one) => reports.some((report) => report.health === one)) ?? 'ok'
+      // Beside an observation that something is wrong, those that all is well would confuse.
+      const telling = reports.filter((report) => report.health === health)
+      return { health, evidence: telling.flatMap(({ evidence }) => evidence) }
+    },
     close() {
-      asking?.()
-      listening?.close()
+      for (const one of watches) one.close()
     },
   }
 }
 
-function ask({ check, everyMs, timeoutMs, failures }: Probe, { clock, kernel, condemn }: LivenessOptions): Cancel {
+const WORST_FIRST: readonly Health[] = ['stuck', 'quiet']
+
+type Watch = Pick<LivenessWatch, 'report' | 'close'>
+
+function ask({ check, everyMs, timeoutMs, failures }: Probe, { clock, kernel, condemn }: LivenessOptions): Watch {
   const asking = new AbortController()
+  let problem: string | undefined
+  let answeredAtMs: number | undefined
   let failed = 0
   let cancel: Cancel
   const later = (): void => {
     cancel = clock.at(clock.nowMs() + everyMs, () => {
-      void checkProblem(check, timeoutMs, clock, asking.signal, kernel).then((problem) => {
+      void checkProblem(check, timeoutMs, clock, asking.signal, kernel).then((found) => {
         if (asking.signal.aborted) return
+        problem = found
         failed = problem === undefined ? 0 : failed + 1
+        if (problem === undefined) answeredAtMs = clock.nowMs()
         if (failed >= failures)
           condemn(`does not answer${failures === 1 ? '' : `, ${failures} times in a row`}: ${problem}`)
         else later()
@@ -49,9 +72,17 @@ function ask({ check, everyMs, timeoutMs, failures }: Probe, { clock, kernel, co
     })
   }
   later()
-  return () => {
-    cancel()
-    asking.abort()
+  return {
+    report() {
+      if (problem !== undefined)
+        return { health: 'stuck', evidence: [`does not answer (${failed} of ${failures} times in a row): ${problem}`] }
+      const ago = answeredAtMs === undefined ? undefined : elapsedText(clock.nowMs() - answeredAtMs)
+      return { health: 'ok', evidence: [ago === undefined ? 'has not been asked yet' : `answered ${ago} ago`] }
+    },
+    close() {
+      cancel()
+      asking.abort()
+    },
   }
 }
 
@@ -59,7 +90,7 @@ function ask({ check, everyMs, timeoutMs, failures }: Probe, { clock, kernel, co
 const UNREAD_MS = 1_000
 
 /** One alarm for each span of silence, however many lines come. */
-function listen(silenceMs: number, { clock, condemn }: LivenessOptions): LivenessWatch {
+function listen(silenceMs: number, { clock, condemn }: LivenessOptions): Watch & Pick<LivenessWatch, 'printed'> {
   let lastMs = clock.nowMs()
   let cancel: Cancel
   const wait = (): void => {
@@ -74,6 +105,11 @@ function listen(silenceMs: number, { clock, condemn }: LivenessOptions): Livenes
   return {
     printed() {
       lastMs = clock.nowMs()
+    },
+    report() {
+      const idleMs = clock.nowMs() - lastMs
+      const evidence = [`has printed no line for ${elapsedText(idleMs)}`]
+      return idleMs < silenceMs / 2 ? { health: 'ok', evidence } : { health: 'quiet', evidence }
     },
     close: () => cancel(),
   }

@@ -226,7 +226,7 @@ export class SlotOperations {
             ...waiting.note(entry.key),
             ...scheduled.note(entry.key),
           }
-    return slotStatus(entry, home, clock, note)
+    return slotStatus(entry, home, clock, { ...note, health: this.#options.slots.table.health(entry.key) })
   }
 
   #signal({ slot, signal, group = false }: Operations['signal']['request']): ActionResult {

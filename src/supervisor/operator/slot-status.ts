@@ -3,6 +3,7 @@ import { childOf, type DeathRecord } from '../../slot/slot.ts'
 import { type Clock, wallTimeOf } from '../../system/clock.ts'
 import { below, profileOfSlot, slotLogDir } from '../../system/paths.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
+import type { HealthReport } from '../checks/liveness.ts'
 import type { ServiceNote } from '../services/image-services.ts'
 import type { SlotEntry } from '../slots/entry.ts'
 
@@ -15,7 +16,12 @@ export const deathOf = ({ wallMs, upMs, ending }: DeathRecord): Death => ({
 })
 
 /** A slot as every reader of the control socket sees it. */
-export function slotStatus(entry: SlotEntry, home: string, clock: Clock, note: ServiceNote = {}): SlotStatus {
+export function slotStatus(
+  entry: SlotEntry,
+  home: string,
+  clock: Clock,
+  { health, ...note }: ServiceNote & { readonly health?: HealthReport | undefined } = {},
+): SlotStatus {
   const { key, slot, sinceWallMs, job } = entry
   const profile = job?.profile ?? profileOfSlot(key)
   const child = slot.state === 'stopping' && slot.cause === 'finish' ? null : childOf(slot)
@@ -34,6 +40,7 @@ export function slotStatus(entry: SlotEntry, home: string, clock: Clock, note: S
     ...(note.nextStartAtMs !== undefined && { nextStartAt: rfc3339(note.nextStartAtMs) }),
     ...('reason' in slot && slot.reason !== undefined && { reason: slot.reason }),
     ...(note.reason !== undefined && { reason: note.reason }),
+    ...health,
     log: job?.logFile ?? below(slotLogDir(home, key), 'current'),
   }
 }

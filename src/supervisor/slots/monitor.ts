@@ -3,6 +3,7 @@ import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
 import { FileWatches } from '../checks/file-watch.ts'
 import { HealthChecks } from '../checks/health.ts'
+import type { HealthReport } from '../checks/liveness.ts'
 import { type Watcher, watchReadiness } from '../checks/readiness.ts'
 import type { Launch } from '../launch/launch.ts'
 
@@ -73,6 +74,11 @@ export class SlotMonitor {
     const early = this.#early.get(key)
     // A copy: the memory is the reader's, and is read into again.
     if (early !== undefined && early.length < MAX_EARLY) early.push(Buffer.from(wholeLines))
+  }
+
+  /** Undefined: nothing watches whether it works. */
+  health(key: string): HealthReport | undefined {
+    return this.#health.report(key)
   }
 
   forget(key: string): void {

@@ -8,6 +8,7 @@ import type { Clock } from '../../system/clock.ts'
 import type { DirId } from '../../system/files/dir-id.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
 import { isStopped } from '../../system/programs/proc.ts'
+import type { HealthReport } from '../checks/liveness.ts'
 import type { Launch } from '../launch/launch.ts'
 import type { Launcher } from '../launch/launcher.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
@@ -201,6 +202,11 @@ export class SlotTable {
     if (working === undefined) return
     const place = this.#options.runs.launcher.logPlace(key, working.job)
     this.#options.runs.logs.open(key, place, continued, (lines) => this.#monitor.lines(key, lines))
+  }
+
+  /** Whether its process works, as far as that is watched. */
+  health(key: string): HealthReport | undefined {
+    return this.#monitor.health(key)
   }
 
   /** Sets the alarm and the watcher that the slot's state requires, if no event has done so. */

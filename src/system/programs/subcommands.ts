@@ -17,6 +17,7 @@ export const SUBCOMMANDS = [
   'kanban',
   'service',
   'nodes',
+  'why',
   'help',
 ] as const
 

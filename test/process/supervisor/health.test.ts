@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { STAMP_BYTES } from '../../../src/log/stamp.ts'
 import type { SlotStatus } from '../../../src/protocol/control.ts'
+import { hermes as cli } from '../../support/cli.ts'
 import { logLines, type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -33,6 +34,10 @@ beforeAll(async () => {
     {
       name: 'talks',
       gateway: { command: sh('while :; do echo line; sleep 0.1; done'), liveness: { silence: '1m' }, ...soon },
+    },
+    {
+      name: 'deaf',
+      gateway: { command: SLEEPS, liveness: { command: ['false'], every: '1s', failures: 100 }, ...soon },
     },
     { name: 'connects', gateway: { command: SLEEPS, ready: { tcp: port }, ...soon } },
     { name: 'asks', gateway: { command: SLEEPS, ready: { command: ['false'] }, start_timeout: 0, ...soon } },
@@ -111,6 +116,21 @@ test('a gateway that has printed nothing for the time of `silence` is restarted;
   await slot('silent', ({ restarts }) => restarts > 0)
   await saw('gateway-silent has printed no line for 2 s; it is restarted')
   expect(await slot('talks', isUp)).toMatchObject({ pid, restarts: 0 })
+})
+
+test('a gateway that does not answer is shown as stuck before it is restarted, and `hermes why` says so', async () => {
+  const found = await slot('deaf', ({ health }) => health === 'stuck')
+  expect(found).toMatchObject({ state: 'up', restarts: 0 })
+  expect(found.evidence?.join()).toMatch(/^does not answer \(\d+ of 100 times in a row\): false ends with 1$/)
+  expect(await cli(['why', 'deaf'], hermes)).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(
+      /^deaf runs \(pid \d+\) but seems stuck: it does not answer .*; next: hermes -p deaf logs\.\n$/,
+    ),
+  })
+  expect(await slot('talks', isUp)).toMatchObject({ health: 'ok' })
+  expect(await cli(['why', 'talks'], hermes)).toMatchObject({ code: 0 })
+  expect((await slot('lean', isUp)).health).toBeUndefined()
 })
 
 test('a gateway whose children hold more memory than it may is restarted; one that needs less is not', async () => {

@@ -84,6 +84,25 @@ test('silence and a check may stand together: whichever fails first decides', as
   expect(condemned).toEqual([`${KEY} 7 does not answer: false ends with 1`])
 })
 
+test('before anything is done, the evidence says whether it works', async () => {
+  const health = watched({ liveness: { silenceMs: 600_000 } })
+  clock.advance(60_000)
+  expect(health.report(KEY)).toEqual({ health: 'ok', evidence: ['has printed no line for 60 s'] })
+  clock.advance(300_000)
+  expect(health.report(KEY)).toEqual({ health: 'quiet', evidence: ['has printed no line for 6 min'] })
+  health.printed(KEY)
+  expect(health.report(KEY)).toMatchObject({ health: 'ok' })
+  health.follow(KEY, up(8), {
+    liveness: { silenceMs: 600_000, probe: { check: PORT, everyMs: 1000, timeoutMs: 30_000, failures: 3 } },
+  })
+  expect(health.report(KEY)).toMatchObject({ health: 'ok', evidence: ['has not been asked yet', expect.anything()] })
+  clock.advance(1000)
+  await waitFor('the answer', () => health.report(KEY)?.health === 'stuck')
+  expect(health.report(KEY)?.evidence).toEqual(['does not answer (1 of 3 times in a row): false ends with 1'])
+  expect(condemned).toEqual([])
+  expect(health.report('gateway-other')).toBeUndefined()
+})
+
 test('a process is outdated once, at its max_age or up to a tenth earlier', () => {
   watched({ maxAgeMs: 100_000 })
   clock.advance(89_999)
