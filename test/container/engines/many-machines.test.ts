@@ -52,10 +52,12 @@ const node = (host: Host, command: string): Promise<string> =>
 async function removeAll(): Promise<void> {
   for (const host of Object.keys(HOSTS) as Host[]) {
     const file = host === 'database' ? 'database.yaml' : 'node.yaml'
-    const env = { ...process.env, HERMES_NODE: 'x', NODE_ADDRESS: 'x', DATABASE_ADDRESS: 'x' } as Record<string, string>
+    const address = `192.0.2.${HOSTS[host]}`
+    const own = { HERMES_NODE: host, NODE_ADDRESS: address, DATABASE_ADDRESS: address }
+    const env = { ...(process.env as Record<string, string>), ...own }
     const options = ['--project-name', project(host), '--file', join(root, 'deploy/compose', file)]
-    await tryRun('docker-compose', [...options, 'down', '--volumes', '--timeout', '10'], { env })
-    await tryRun('ip', ['address', 'del', `192.0.2.${HOSTS[host]}/32`, 'dev', 'lo'])
+    await run('docker-compose', [...options, 'down', '--volumes', '--timeout', '10'], { env })
+    await tryRun('ip', ['address', 'del', `${address}/32`, 'dev', 'lo'])
   }
   await tryRun('docker', ['rm', '--force', '--volumes', OLD])
 }
@@ -107,6 +109,7 @@ test.skipIf(why !== undefined)(
     const seen = await type('h2', block('hermes kanban create'))
     expect(seen).toContain('from before')
     expect(seen).toContain('Say hello')
+    for (const host of NODES) expect(seen).toMatch(new RegExp(`^${host} +(here|up) `, 'm'))
     expect(await node('h3', 'hermes kanban list')).toContain('Say hello')
 
     const address = (host: Host): string => `http://192.0.2.${HOSTS[host]}:9119`

@@ -216,6 +216,26 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
     expect([written.code, written.err]).toEqual([1, expect.stringContaining(says)])
   })
 
+  test('a task is for a profile of another node as for one on this disk, and a wrong name is refused', async () => {
+    const url = database('nodes')
+    using cli = direct(url)
+    await cli.kanban('init')
+    const boards = await databaseBoards(url, 'h2')
+    const leases = boards.leases()
+    const card = { ...{ id: 'h2', name: 'h2', instance: 'life', volume: 'v', host: 'h' }, version: '1', labels: {} }
+    await leases?.take({ ...card, apiUrl: null, leaseMs: 60_000 }, undefined)
+    await leases?.register('h2', ['writer-of-h2'])
+    try {
+      const id = await cli.create('far', '--assignee', 'writer-of-h2')
+      expect((await cli.kanban('assign', id, 'writer-of-h2')).out).toContain('for writer-of-h2')
+      const wrong = await cli.kanban('create', 'far', '--assignee', 'writer-of-h3')
+      expect([wrong.code, wrong.err]).toEqual([3, expect.stringContaining('no profile "writer-of-h3"')])
+    } finally {
+      await leases?.close()
+      await boards.close()
+    }
+  })
+
   test('doctor tells whether the database answers, and nothing about boards in files', async () => {
     const findings = async (cli: KanbanCli) => {
       const output = { out: () => undefined, err: () => undefined, closed: false }
