@@ -66,9 +66,9 @@ const { metafile } = await build({
         b.onResolve({ filter: /^yaml$/ }, ({ importer }) =>
           basename(importer) === 'yaml.ts' ? undefined : { path: './yaml.cjs', external: true },
         )
-        // Likewise the reader of cron fields, where settings are checked: they are in the parsed file.
+        // Likewise the reader of cron fields, where settings are checked; the supervisor has its own for its schedules.
         b.onResolve({ filter: /^croner$/ }, ({ importer }) =>
-          basename(importer) === 'cron.ts' ? { path: './yaml.cjs', external: true } : undefined,
+          importer.endsWith('/text/cron.ts') ? { path: './cron.cjs', external: true } : undefined,
         )
         // Likewise the client of PostgreSQL: by a program whose board is in a database.
         b.onResolve({ filter: /\/postgres\/database-boards\.ts$/ }, ({ kind }) =>
