@@ -153,7 +153,7 @@ export function transferContract(name: string, open: () => Promise<ContractScene
       expect(await exported(to.board)).toBe(text)
     })
 
-    test('an import that is killed leaves the board empty or whole', async () => {
+    test('an import that is killed leaves the board empty or whole', { timeout: 180_000 }, async () => {
       await using from = await open()
       const { task } = await from.board.create({ title: 'x' }, actor)
       for (let n = 0; n < 300; n++) await from.board.comment(task.id, `comment ${n}`, actor)
