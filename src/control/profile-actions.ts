@@ -2,11 +2,11 @@
 import { type CreateOptions, createProfile, deleteProfile } from '../profile/directory/disk.ts'
 import { deleteLogs } from '../profile/directory/remove.ts'
 import type { Progress } from '../profile/directory/staging.ts'
-import { writeDesired } from '../profile/state/state.ts'
+import { readDesired, writeDesired } from '../profile/state/state.ts'
 import type { SlotStatus } from '../protocol/control.ts'
 import { volumeUserText } from '../protocol/volume-user.ts'
 import { HermesError } from '../system/errors.ts'
-import { gatewaySlot } from '../system/paths.ts'
+import { gatewaySlot, profileDir } from '../system/paths.ts'
 import type { ControlClient } from './client.ts'
 import { ifSupervised, registerSlot, type Supervised, startSlot, stopSlot, unregisterSlot } from './slot-actions.ts'
 
@@ -103,5 +103,27 @@ export async function stopIfThere(supervised: Supervised, client: ControlClient,
     await stopSlot(supervised, client, name, { keepDesired: true })
   } catch (error) {
     if (!(error instanceof HermesError) || error.code !== 'NO_SUCH_SLOT') throw error
+  }
+}
+
+/**
+ * The slot of a profile whose directory has arrived here; it starts if it is to run.
+ * @returns `problem`: why its gateway was not started
+ */
+export async function addSlotOf(
+  supervised: Supervised,
+  name: string,
+): Promise<{ readonly started: boolean; readonly problem?: string }> {
+  const runs = readDesired(profileDir(supervised.home, name)).wanted === 'running'
+  try {
+    const done = await ifSupervised(supervised, async (client) => {
+      await registerSlot(client, gatewaySlot(name))
+      if (runs) await startSlot(supervised, client, name, { wait: false, keepDesired: true })
+      return true
+    })
+    return { started: runs && done === true }
+  } catch (error) {
+    if (!(error instanceof HermesError)) throw error
+    return { started: false, problem: error.message }
   }
 }

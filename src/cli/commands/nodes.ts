@@ -1,8 +1,17 @@
 /** The nodes that share a board in a database. */
+import { Peers } from '../../control/peers.ts'
 import type { Node } from '../../kanban/port/nodes.ts'
+import { cancelMove, moveProfile } from '../../kanban/profiles/profile-move.ts'
 import { findBoards } from '../../kanban/store/boards.ts'
-import type { Command } from '../context/command.ts'
-import type { Context } from '../context/context.ts'
+import { refuseDefault } from '../../profile/directory/remove.ts'
+import { parseProfileName } from '../../profile/names.ts'
+import { NODE_SECRET } from '../../system/dashboard-secrets.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
+import { ownSecrets } from '../../system/files/secret-file.ts'
+import { allowsClearText } from '../../system/programs/node-access.ts'
+import { type Command, type Input, textOption } from '../context/command.ts'
+import { type Context, warnOn } from '../context/context.ts'
+import { withProgress } from '../context/progress.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { durationText, table } from '../view/slots-view.ts'
 
@@ -14,6 +23,23 @@ export const NODE_COMMANDS: readonly Command[] = [
       'A node is a container with its volume. A node whose lease has lapsed runs no worker, and its tasks go to\n' +
       'others; its gateways may still run. If the board is in the volume there is one container and no node.',
     run: list,
+  },
+  {
+    path: 'profile move',
+    writes: true,
+    summary: 'Move a profile to another node that shares the board',
+    arguments: [{ name: 'NAME', help: 'name of the profile', kind: 'required' }],
+    options: [
+      { long: '--to', value: 'NODE', help: 'name of the node, as hermes nodes shows it' },
+      { long: '--cancel', help: 'end a move that was interrupted: the profile stays on this node' },
+    ],
+    details:
+      'The gateway and the workers of the profile stop. The dashboard of NODE fetches the directory from the dashboard\n' +
+      'of this node, compares it with checksums, and takes the profile over; its gateway starts there if it ran here.\n' +
+      'If the move fails, the profile is here as before. After an interruption, run the same command again.\n' +
+      'Needs HERMES_NODE_TOKEN in its environment. Logs stay on this node.',
+    exits: { [EXIT.noSuch]: 'no such profile' },
+    run: move,
   },
 ]
 
@@ -38,6 +64,46 @@ async function list(context: Context): Promise<Outcome> {
   } finally {
     await boards.close()
   }
+}
+
+async function move(context: Context, input: Input): Promise<Outcome> {
+  const given = (input.args[0] ?? '').trim().toLowerCase()
+  refuseDefault(given, 'moved')
+  const name = parseProfileName(given)
+  const to = textOption(input, 'to')?.trim().toLowerCase()
+  const cancels = input.options.cancel === true
+  if ((to === undefined) !== cancels)
+    throw new HermesError('USAGE', 'where is the profile to go?', { next: `hermes profile move ${name} --to NODE` })
+  const boards = await findBoards({ ...context, runDir: context.paths.runDir })
+  try {
+    const facts = { ...context, boards, peers: peersOf(context), actor: 'user', warn: warnOn(context) }
+    if (to === undefined) {
+      await cancelMove(facts, name)
+      return { text: `${name} stays on this node\n`, json: { name, moved: false } }
+    }
+    const { started, problem, tasks } = await withProgress(context, 'copied', (progress) =>
+      moveProfile({ ...facts, progress }, name, to),
+    )
+    const gateway = started ? ', gateway started there' : ''
+    const returned =
+      tasks.length === 0 ? '' : `; its workers were stopped, and ${tasks.join(', ')} went back to the board`
+    if (problem !== undefined) warnOn(context)(`its gateway did not start there: ${problem}`)
+    return {
+      text: `moved ${name} to ${to}${gateway}${returned}\n`,
+      json: { name, moved: true, node: to, started, tasks, ...(problem !== undefined && { problem }) },
+    }
+  } finally {
+    await boards.close()
+  }
+}
+
+/** `docker exec -e HERMES_NODE_TOKEN=…` wins over a file of the container, which only root may read. */
+function peersOf({ env, clock }: Context): Peers {
+  const token = env[NODE_SECRET] || ownSecrets(env, [NODE_SECRET])[NODE_SECRET]
+  if (token !== undefined) return new Peers({ token, clearText: allowsClearText(env), clock })
+  throw new HermesError('REFUSED', `profile move needs the node token, and ${NODE_SECRET} is not set`, {
+    next: `docker exec -e ${NODE_SECRET}="$(cat node-token)" CONTAINER hermes profile move NAME --to NODE`,
+  })
 }
 
 /** `here`, `up`, `lapsed for 4 min`. */

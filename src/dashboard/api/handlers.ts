@@ -5,6 +5,7 @@ import type { ApiFacts } from './facts.ts'
 import { kanbanHandlers } from './kanban.ts'
 import { logHandlers } from './logs.ts'
 import { metricsHandlers } from './metrics.ts'
+import { moveHandlers } from './moves.ts'
 import { nodeHandlers } from './node.ts'
 import { nodesHandlers } from './nodes.ts'
 import { profileHandlers } from './profiles.ts'
@@ -27,6 +28,7 @@ export const allHandlers = (
   ...metricsHandlers(facts),
   ...nodeHandlers(facts),
   ...nodesHandlers(facts),
+  ...moveHandlers(facts),
   events: (call) => {
     facts.stream(call, (viewer) => facts.feed.add(viewer))
     return { stream: true }

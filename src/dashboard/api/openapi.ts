@@ -76,7 +76,7 @@ function queryParameters(query: z.ZodMiniType): readonly Json[] {
 }
 
 function answersOf(route: Route, open: PublicList): Json {
-  const { method, path, query, body, answers, events, socket } = route
+  const { method, path, query, body, answers, events, file, socket } = route
   const general: Record<number, AnswerBody> = {
     ...(query === undefined && body === undefined ? {} : { 400: ApiError }),
     ...(isPublic(path, open) ? {} : { 401: isForNodes({ path }) ? ApiError : Unauthenticated }),
@@ -93,6 +93,9 @@ function answersOf(route: Route, open: PublicList): Json {
   return {
     ...Object.fromEntries(all),
     ...(events === undefined ? {} : { 200: eventStream(events) }),
+    ...(file === undefined
+      ? {}
+      : { 200: { description: 'A file', content: { [file]: { schema: { type: 'string' } } } } }),
     ...(socket === undefined ? {} : { 101: { description: 'A WebSocket, with the sub-protocol hermes' } }),
   }
 }

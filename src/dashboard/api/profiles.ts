@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { addProfile, requireVolume } from '../../control/profile-actions.ts'
 import { act, noSuchSlot, SLOT_ACTIONS, withSupervisor } from '../../control/slot-actions.ts'
-import { removeProfileAndWorkers } from '../../kanban/dispatch/profile-removal.ts'
+import { removeProfileAndWorkers } from '../../kanban/profiles/profile-removal.ts'
 import { readActiveProfile } from '../../profile/active.ts'
 import { ConfigCache, configProblemText, loadConfig } from '../../profile/config/config.ts'
 import { listProfiles, type ProfileEntry, requireProfile } from '../../profile/directory/disk.ts'

@@ -49,7 +49,7 @@ type AnswerAs<S extends PropertyKey, B> = Extras & { readonly status: S } & (B e
 /** `stream`: the handler has started the answer itself. Errors are thrown. */
 export type Answer<N extends RouteName> =
   | { [S in keyof Row<N>['answers']]: AnswerAs<S, Row<N>['answers'][S]> }[keyof Row<N>['answers']]
-  | (Row<N> extends { events: object } ? { readonly stream: true } : never)
+  | (Row<N> extends { events: object } | { file: string } ? { readonly stream: true } : never)
 
 /** Any answer, where the route is known at run time only. */
 export type AnyAnswer =

@@ -1,6 +1,6 @@
 /** The nodes that share a board. */
 import * as z from 'zod/mini'
-import { optional, time, whole } from './fields.ts'
+import { optional, text, time, whole } from './fields.ts'
 
 export const Node = z.strictObject({
   name: z.string(),
@@ -23,3 +23,9 @@ export type Node = z.infer<typeof Node>
 /** Empty where the board is in files: there is one container then. */
 export const Nodes = z.strictObject({ nodes: z.array(Node) })
 export type Nodes = z.infer<typeof Nodes>
+
+/** `from`: the id of the node that has the profile. `epoch`: of the move; absent: only ask whether it may come. */
+export const Take = z.strictObject({ from: text(100), epoch: optional(whole()) })
+export const TakeProgress = z.strictObject({ bytes: whole() })
+/** `problem`: the profile is in place, but its gateway was not started. */
+export const TakeDone = z.strictObject({ started: z.boolean(), problem: optional(z.string()) })

@@ -23,6 +23,8 @@ export interface Route {
   readonly answers: Readonly<Record<number, AnswerBody>>
   /** Server-sent events by their name. */
   readonly events?: Readonly<Record<string, z.ZodMiniType>>
+  /** The type of a file that the handler sends. */
+  readonly file?: string
   /** A WebSocket: what the first and the later messages of the client are. */
   readonly socket?: { readonly first: z.ZodMiniType; readonly later: z.ZodMiniType }
 }
@@ -330,6 +332,21 @@ export const ROUTES = {
     summary: 'For other nodes: stream new lines of a gateway',
     answers: { 404: access.ApiError },
     events: { lines: logs.LogLines, missed: logs.Missed },
+  },
+  nodeArchive: {
+    method: 'GET',
+    path: '/api/node/profiles/{name}/archive',
+    summary: 'For other nodes: return the archive of a profile that moves from this node',
+    answers: { 404: access.ApiError },
+    file: 'application/x-tar',
+  },
+  nodeTake: {
+    method: 'POST',
+    path: '/api/node/profiles/{name}/take',
+    summary: 'For other nodes: fetch a profile that moves to this node; without an epoch, ask whether it may come',
+    body: nodes.Take,
+    answers: { 204: none, 404: access.ApiError, 409: access.ApiError },
+    events: { progress: nodes.TakeProgress, done: nodes.TakeDone, failed: access.ApiError },
   },
   metrics: {
     method: 'GET',

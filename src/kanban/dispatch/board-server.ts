@@ -110,6 +110,11 @@ async function work(
 ): Promise<Omit<ServedAnswer, 'id'>> {
   if (request.ask === 'boards') return { result: (await boards.list()).map(({ slug }) => slug) }
   if (request.ask === 'nodes') return { result: await boards.nodes() }
+  if (request.ask === 'move') {
+    const { step, profile } = request
+    if (!['look', 'begin', 'cancel'].includes(step)) throw new HermesError('BAD_REQUEST', 'a move has no such step')
+    return { result: await boards.moves()?.[step](String(profile)) }
+  }
   const place = boards.place(String(request.board))
   if (request.ask === 'hold') {
     const lock = await boards.holdTicks(place, clock, request.waitMs)

@@ -2,6 +2,7 @@ import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { nearest } from '../../system/text/nearest.ts'
 import type { Board, BoardPlace, TickLock } from './board.ts'
+import type { Moves } from './moves.ts'
 import type { Leases, Node } from './nodes.ts'
 
 export interface OpenBoardOptions {
@@ -38,6 +39,8 @@ export interface Boards {
   holdTicks(place: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined>
   /** The nodes that share the database, by name; none for boards in files. @throws HermesError */
   nodes(): Promise<readonly Node[]>
+  /** Moves of profiles between nodes; undefined: boards in files. */
+  moves(): Moves | undefined
   /** For the dispatcher of a node; undefined: boards in files, or another process has the address. */
   leases(): Leases | undefined
   /** Converts an error of a board for the caller; a damaged file has been moved aside when this returns. */

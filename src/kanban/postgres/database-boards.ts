@@ -5,10 +5,11 @@ import { requireAddress } from '../../system/database-address.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Board, BoardPlace, TickLock } from '../port/board.ts'
 import type { Boards, OpenBoardOptions } from '../port/boards.ts'
+import type { Moves } from '../port/moves.ts'
 import type { Leases, Node } from '../port/nodes.ts'
 import { Connection } from './connection.ts'
 import { DatabaseLeases } from './leases.ts'
-import { listNodes } from './nodes.ts'
+import { DatabaseMoves, listNodes } from './nodes.ts'
 import { openOn } from './open.ts'
 import { slugsOf, versionOf } from './schema.ts'
 import { takeTickLock } from './tick-calls.ts'
@@ -16,10 +17,10 @@ import { takeTickLock } from './tick-calls.ts'
 /**
  * Boards in the database at an address. Nothing connects before the first question.
  * @param url `postgres://…`; it may contain a password, and is part of no message
- * @param node the id of the node that this process belongs to
+ * @param node the id of the node that this process belongs to; its dispatcher makes it at the first start
  * @throws HermesError REFUSED for an address that cannot be read
  */
-export async function databaseBoards(url: string, node?: string): Promise<Boards> {
+export async function databaseBoards(url: string, node: () => string | undefined = () => undefined): Promise<Boards> {
   requireAddress(url)
   const { default: pg } = await import('pg')
   try {
@@ -37,10 +38,10 @@ class DatabaseBoards implements Boards {
   readonly kept = 'database'
   readonly #connection: Connection
 
-  readonly #node: string | undefined
+  readonly #node: () => string | undefined
   readonly leases: () => Leases
 
-  constructor(connection: Connection, node: string | undefined, leases: () => Leases) {
+  constructor(connection: Connection, node: () => string | undefined, leases: () => Leases) {
     this.#connection = connection
     this.#node = node
     this.leases = leases
@@ -68,7 +69,7 @@ class DatabaseBoards implements Boards {
 
   /** All boards share the connection. */
   open(place: BoardPlace, options: OpenBoardOptions): Promise<Board> {
-    return openOn(this.#connection, place, { ...options, node: this.#node }, async () => undefined)
+    return openOn(this.#connection, place, { ...options, node: this.#node() }, async () => undefined)
   }
 
   holdTicks({ slug }: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> {
@@ -76,7 +77,11 @@ class DatabaseBoards implements Boards {
   }
 
   nodes(): Promise<readonly Node[]> {
-    return this.#connection.use((client) => listNodes(client, this.#node))
+    return this.#connection.use((client) => listNodes(client, this.#node()))
+  }
+
+  moves(): Moves {
+    return new DatabaseMoves(this.#connection, this.#node)
   }
 
   problem(error: unknown): unknown {

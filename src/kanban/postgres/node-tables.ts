@@ -22,7 +22,8 @@ CREATE TABLE IF NOT EXISTS hermes.nodes (
 CREATE TABLE IF NOT EXISTS hermes.profiles (
   name text COLLATE "C" PRIMARY KEY,
   node text COLLATE "C" NOT NULL REFERENCES hermes.nodes (id),
-  epoch bigint NOT NULL DEFAULT 1
+  epoch bigint NOT NULL DEFAULT 1,
+  moving boolean NOT NULL DEFAULT false
 );
 CREATE INDEX IF NOT EXISTS profiles_node ON hermes.profiles (node);
 CREATE TABLE IF NOT EXISTS hermes.lives (
@@ -58,7 +59,7 @@ BEGIN
              AND NOT EXISTS (SELECT 1 FROM hermes.nodes n WHERE n.instance = r.instance AND n.lease_until > now_ms))
   THEN RAISE EXCEPTION 'the lease of this node is not in force' USING ERRCODE = 'HM002'; END IF;
   SELECT r.profile INTO taken FROM added r JOIN hermes.profiles p ON p.name = r.profile
-  WHERE r.ended_at IS NULL AND NOT EXISTS (SELECT 1 FROM hermes.nodes n WHERE n.id = p.node AND n.instance = r.instance);
+  WHERE r.ended_at IS NULL AND (p.moving OR NOT EXISTS (SELECT 1 FROM hermes.nodes n WHERE n.id = p.node AND n.instance = r.instance));
   IF FOUND THEN RAISE EXCEPTION 'the profile "%" belongs to another node', taken USING ERRCODE = 'HM002'; END IF;
   RETURN NULL;
 END $$;

@@ -1,4 +1,6 @@
 /** The tables of nodes and their profiles, which all boards of a database share. */
+import { HermesError } from '../../system/errors.ts'
+import type { Moves, Owner } from '../port/moves.ts'
 import { defaultOf, type Node } from '../port/nodes.ts'
 import type { Client, Connection } from './connection.ts'
 import { addNodeTables } from './node-tables.ts'
@@ -61,7 +63,8 @@ export async function listNodes(client: Client, own: string | undefined): Promis
 
 /**
  * Makes these the profiles of a node, as far as no other one has them, and gives up those that are gone. `default` is a
- * name that every node has: the first one keeps it, the others are `default@NAME`.
+ * name that every node has: the first one keeps it, the others are `default@NAME`. A profile that is being moved is on
+ * the disk of neither node under its name.
  */
 export async function registerProfiles(client: Client, id: string, names: readonly string[]): Promise<void> {
   const [node] = await rows<{ name: string; has_default: boolean }>(
@@ -72,7 +75,7 @@ export async function registerProfiles(client: Client, id: string, names: readon
   )
   if (node === undefined) return
   const wanted = names.map((name) => (name === 'default' && node.has_default ? defaultOf(node.name) : name))
-  await client.query('DELETE FROM hermes.profiles WHERE node = $1 AND name <> ALL ($2)', [id, wanted])
+  await client.query('DELETE FROM hermes.profiles WHERE node = $1 AND name <> ALL ($2) AND NOT moving', [id, wanted])
   await client.query(
     'INSERT INTO hermes.profiles (name, node) SELECT name, $1 FROM unnest($2::text[]) AS t (name) ORDER BY name ON CONFLICT DO NOTHING',
     [id, wanted],
@@ -108,4 +111,81 @@ export async function assigneeOnBoard(
     name ?? node ?? '',
   )
   return found?.name ?? assignee
+}
+
+/** One row tells which node has a profile. */
+export class DatabaseMoves implements Moves {
+  readonly #connection: Connection
+  readonly #node: () => string | undefined
+
+  constructor(connection: Connection, node: () => string | undefined) {
+    this.#connection = connection
+    this.#node = node
+  }
+
+  look(profile: string): Promise<Owner | undefined> {
+    const own = this.#node()
+    return this.#connection.use(async (client) => {
+      if (!(await hasNodes(client))) return undefined
+      const [found] = await rows<Omit<Owner, 'own'>>(
+        client,
+        'SELECT node, epoch, moving FROM hermes.profiles WHERE name = $1',
+        profile,
+      )
+      return found && { ...found, own: found.node === own }
+    })
+  }
+
+  /** A row that is gone, such as in a database that was restored, is made again. */
+  begin(profile: string): Promise<number | undefined> {
+    const own = this.#own()
+    return this.#connection.use(async (client) => {
+      const [row] = await rows<{ epoch: number }>(
+        client,
+        `INSERT INTO hermes.profiles AS p (name, node, moving) VALUES ($1, $2, true)
+         ON CONFLICT (name) DO UPDATE SET epoch = p.epoch + 1, moving = true WHERE p.node = $2 RETURNING epoch`,
+        profile,
+        own,
+      )
+      return row?.epoch
+    })
+  }
+
+  cancel(profile: string): Promise<boolean> {
+    const own = this.#own()
+    return this.#connection.use(async (client) => {
+      const { rowCount } = await client.query(
+        'UPDATE hermes.profiles SET epoch = epoch + 1, moving = false WHERE name = $1 AND node = $2',
+        [profile, own],
+      )
+      return rowCount === 1
+    })
+  }
+
+  take(profile: string, from: string, epoch: number): Promise<boolean> {
+    const own = this.#own()
+    return this.#connection.use(async (client) => {
+      const { rowCount } = await client.query(
+        `UPDATE hermes.profiles SET node = $4, epoch = epoch + 1
+         WHERE name = $1 AND node = $2 AND epoch = $3`,
+        [profile, from, epoch, own],
+      )
+      return rowCount === 1
+    })
+  }
+
+  async arrived(profile: string): Promise<void> {
+    const own = this.#own()
+    await this.#connection.use((client) =>
+      client.query('UPDATE hermes.profiles SET moving = false WHERE name = $1 AND node = $2', [profile, own]),
+    )
+  }
+
+  #own(): string {
+    const own = this.#node()
+    if (own !== undefined) return own
+    throw new HermesError('FAILED', 'this container is not a node yet', {
+      next: 'wait until its dispatcher has started: hermes status',
+    })
+  }
 }

@@ -45,7 +45,7 @@ export const boardsInFiles = (home: string): Boards => new FileBoards(home)
  */
 export async function boardsInDatabase(address: string, home?: string): Promise<Boards> {
   const { databaseBoards } = await import('../postgres/database-boards.ts')
-  return databaseBoards(address, home === undefined ? undefined : ownId(home))
+  return databaseBoards(address, home === undefined ? undefined : () => ownId(home))
 }
 
 /** undefined: this process belongs to no node, or cannot read which; it then starts no workers. */

@@ -48,6 +48,10 @@ export class FileBoards implements Boards {
     return []
   }
 
+  moves(): undefined {
+    return undefined
+  }
+
   leases(): undefined {
     return undefined
   }

@@ -5,6 +5,7 @@ import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Board, BoardPlace, TickLock } from '../port/board.ts'
 import type { Boards, OpenBoardOptions } from '../port/boards.ts'
+import type { Moves } from '../port/moves.ts'
 import type { Node } from '../port/nodes.ts'
 import { errorOf, SERVED_METHODS, type ServedAnswer, type ServedMethod, type ServedRequest } from './served.ts'
 
@@ -90,6 +91,19 @@ export class ServedBoards implements Boards {
 
   async nodes(): Promise<readonly Node[]> {
     return (await this.#ask({ ask: 'nodes' })).result as readonly Node[]
+  }
+
+  moves(): Moves {
+    const ask = async (step: 'look' | 'begin' | 'cancel', profile: string): Promise<unknown> =>
+      (await this.#ask({ ask: 'move', step, profile })).result
+    return {
+      look: (profile) => ask('look', profile) as ReturnType<Moves['look']>,
+      begin: (profile) => ask('begin', profile) as ReturnType<Moves['begin']>,
+      cancel: (profile) => ask('cancel', profile) as ReturnType<Moves['cancel']>,
+      // Only a dashboard does this, which has the address.
+      take: async () => false,
+      arrived: async () => undefined,
+    }
   }
 
   leases(): undefined {

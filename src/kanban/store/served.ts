@@ -50,6 +50,8 @@ export type ServedRequest =
   /** The names of all boards. */
   | { readonly id: number; readonly ask: 'boards' }
   | { readonly id: number; readonly ask: 'nodes' }
+  /** For profiles of the dispatcher's own node. */
+  | { readonly id: number; readonly ask: 'move'; readonly step: 'look' | 'begin' | 'cancel'; readonly profile: string }
   /** Whether it can be opened; with `create`, it exists afterwards. */
   | (OnBoard & { readonly ask: 'open'; readonly mode: OpenBoardOptions['mode'] })
   | (OnBoard & {

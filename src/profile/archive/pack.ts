@@ -100,6 +100,7 @@ class Packing {
     const entry = this.#tar.entry(header, (error) => (error ? done.reject(error) : done.resolve()))
     done.promise.catch(() => undefined) // it is awaited below, unless the content fails first
     if (header.type === 'symlink' || header.type === 'directory') return done.promise
+    entry.on('error', () => undefined) // the archive itself has it, too
     let free = Promise.withResolvers<void>()
     for (const event of ['drain', 'close']) entry.on(event, () => free.resolve())
     for await (const chunk of content) {
@@ -107,7 +108,7 @@ class Packing {
       free = Promise.withResolvers()
       if (!entry.write(chunk)) await free.promise
     }
-    entry.end()
+    entry.end(undefined)
     await done.promise
   }
 }

@@ -23,9 +23,8 @@ export async function unpackProfile(
 ): Promise<Manifest> {
   await promises.mkdir(dir, { mode: 0o755 })
   const tar = extract()
-  const ended = new Promise<void>((_, reject) => stream.once('error', reject))
-  ended.catch(() => undefined) // the loop below ends with it
-  stream.once('error', (error) => tar.destroy(error))
+  // The loop below ends with it.
+  stream.on('error', (error) => tar.destroy(error))
   stream.pipe(tar)
   const seen: ManifestEntry[] = []
   let manifest: Manifest | undefined

@@ -37,7 +37,7 @@ describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of o
     server.psql(`CREATE DATABASE ${name}`)
     return Promise.all(
       ids.map(async (id) => {
-        const boards = await databaseBoards(server.url.replace('/postgres?', `/${name}?`), id)
+        const boards = await databaseBoards(server.url.replace('/postgres?', `/${name}?`), () => id)
         const leases = boards.leases()
         if (leases === undefined) throw new Error('a database has leases')
         closing.push(leases, boards)

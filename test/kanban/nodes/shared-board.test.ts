@@ -92,7 +92,7 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     server.psql(`CREATE DATABASE ${database()}`)
     const made: TestNode[] = []
     for (const [name, profiles] of Object.entries(nodes)) {
-      const boards = await databaseBoards(server.url.replace('/postgres?', `/${database()}?`), name)
+      const boards = await databaseBoards(server.url.replace('/postgres?', `/${database()}?`), () => name)
       const leases = boards.leases()
       if (leases === undefined) throw new Error('a database has leases')
       closing.push(leases, boards)

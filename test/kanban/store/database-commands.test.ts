@@ -220,7 +220,7 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
     const url = database('nodes')
     using cli = direct(url)
     await cli.kanban('init')
-    const boards = await databaseBoards(url, 'h2')
+    const boards = await databaseBoards(url, () => 'h2')
     const leases = boards.leases()
     const card = { ...{ id: 'h2', name: 'h2', instance: 'life', volume: 'v', host: 'h' }, version: '1', labels: {} }
     await leases?.take({ ...card, apiUrl: null, leaseMs: 60_000 }, undefined)

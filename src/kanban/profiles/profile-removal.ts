@@ -29,18 +29,34 @@ export interface RemovalFacts extends Supervised {
  * @returns the tasks whose workers were stopped
  * @throws HermesError FAILED while another tick holds a board for long
  */
-export async function removeProfileAndWorkers(
+export const removeProfileAndWorkers = (
   facts: RemovalFacts,
   name: string,
   keepLogs: boolean,
+): Promise<readonly string[]> =>
+  withoutWorkers(facts, name, `its profile "${name}" was deleted`, () =>
+    removeProfile(facts, name, keepLogs, facts.progress),
+  )
+
+/**
+ * Does something to a profile while no worker of its runs and none is started.
+ * @param reason for the tasks that go back to the board
+ * @returns the tasks whose workers were stopped
+ * @throws HermesError FAILED while another tick holds a board for long
+ */
+export async function withoutWorkers(
+  facts: RemovalFacts,
+  name: string,
+  reason: string,
+  use: () => Promise<void>,
 ): Promise<readonly string[]> {
   const places = await facts.boards.list()
   // No tick may start a worker of this profile between the stop and the removal: it would create the directory again.
   const locks: TickLock[] = []
   try {
     for (const place of places) locks.push(await ticksOf(place, facts))
-    const stopped = await stopWorkers(facts, name, places)
-    await removeProfile(facts, name, keepLogs, facts.progress)
+    const stopped = await stopWorkers(facts, name, reason, places)
+    await use()
     return stopped
   } finally {
     for (const lock of locks) await lock.release()
@@ -50,12 +66,17 @@ export async function removeProfileAndWorkers(
 async function ticksOf(place: BoardPlace, { home, clock }: RemovalFacts): Promise<TickLock> {
   const lock = await holdDispatch(home, place, clock, LOCK_WAIT_MS)
   if (lock !== undefined) return lock
-  throw new HermesError('FAILED', `the board "${place.slug}" is being dispatched; nothing was deleted`, {
+  throw new HermesError('FAILED', `the board "${place.slug}" is being dispatched; nothing was changed`, {
     next: 'try again in a moment',
   })
 }
 
-async function stopWorkers(facts: RemovalFacts, name: string, places: readonly BoardPlace[]): Promise<string[]> {
+async function stopWorkers(
+  facts: RemovalFacts,
+  name: string,
+  reason: string,
+  places: readonly BoardPlace[],
+): Promise<string[]> {
   const { home } = facts
   const stopped = await ifSupervised(facts, async (client) => {
     const jobs = await supervisorJobs(client)
@@ -65,7 +86,7 @@ async function stopWorkers(facts: RemovalFacts, name: string, places: readonly B
       // A worker that ended by itself has a result, which the next tick collects.
       if ((await jobs.look(slot)).state !== 'running') return []
       await jobs.stop(slot)
-      const tasks = await giveBack(facts, slot, name, places)
+      const tasks = await giveBack(facts, slot, reason, places)
       await forgetJob(home, jobs, slot)
       return tasks
     }
@@ -78,7 +99,7 @@ async function stopWorkers(facts: RemovalFacts, name: string, places: readonly B
 async function giveBack(
   { boards, clock, actor, warn }: RemovalFacts,
   slot: string,
-  name: string,
+  reason: string,
   places: readonly BoardPlace[],
 ): Promise<string[]> {
   const found: string[] = []
@@ -88,7 +109,6 @@ async function giveBack(
       await withBoard(boards, place, options, async (board) => {
         const id = await board.taskOfSlot(slot)
         if (id === undefined) return
-        const reason = `its profile "${name}" was deleted`
         await board.change('reclaim', id, { reason }, { name: actor, wallMs: clock.wallMs() })
         found.push(id)
       })
