@@ -1,9 +1,11 @@
+import { boardRules } from '../../kanban/dispatch/settings.ts'
+import { type Boards, withBoard } from '../../kanban/port/boards.ts'
 import type { Node } from '../../kanban/port/nodes.ts'
 import { findBoards } from '../../kanban/store/boards.ts'
 import { HermesError } from '../../system/errors.ts'
 import { elapsedText } from '../../system/text/span.ts'
 import type { Context } from '../context/context.ts'
-import { type Check, type Finding, fail, ok } from './finding.ts'
+import { type Check, type Finding, fail, ok, warn } from './finding.ts'
 
 const NAME = 'board'
 
@@ -16,6 +18,7 @@ export const board: Check = async (context: Context) => {
     return [
       ok(NAME, `the database answers and has ${found.length === 1 ? 'a board' : `${found.length} boards`}`),
       ...nodeFindings(await boards.nodes()),
+      ...(await ignoredFindings(boards, context.home)),
     ]
   } catch (error) {
     if (!(error instanceof HermesError)) throw error
@@ -47,4 +50,19 @@ export function nodeFindings(nodes: readonly Node[]): readonly Finding[] {
       'give it another name with HERMES_NODE, or remove node.id from the copy of the volume',
     ),
   ]
+}
+
+/** Keys of config.yaml that the settings of a board overrule. */
+async function ignoredFindings(boards: Boards, home: string): Promise<readonly Finding[]> {
+  const findings: Finding[] = []
+  for (const place of await boards.list()) {
+    const { ignored } = await withBoard(boards, place, { mode: 'read', warn: () => undefined }, (one) =>
+      boardRules(one, home),
+    )
+    for (const line of ignored)
+      findings.push(
+        warn(NAME, `board "${place.slug}": ${line}`, 'make both the same, or remove the key from config.yaml'),
+      )
+  }
+  return findings
 }

@@ -29,7 +29,7 @@ import { type ClockReading, keepDispatchState, readClocks, readDispatchState } f
 import { leftoverJobs, observeWorker } from './observe.ts'
 import { Performer } from './perform.ts'
 import { runTick } from './run-tick.ts'
-import { readWrittenRules } from './settings.ts'
+import { boardRules, readWrittenRules } from './settings.ts'
 import { TickProblems } from './tick-problems.ts'
 
 /** Time that a tick waits for another dispatcher, and for a writer. */
@@ -223,7 +223,7 @@ const taskOf = (slot: string): string => parseJobSlot(slot)?.taskId ?? slot
 async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): Promise<BoardSnapshot> {
   const { home, board, clock, host, jobs } = options
   const { nodes, profiles } = await profilesOf(board, home, register)
-  const written = readWrittenRules(home)
+  const { written, ignored } = await boardRules(board, home)
   const { rules: own, warnings, notes } = rulesInForce(written, profiles, options)
   const defaultAssignee = own.defaultAssignee === null ? null : profiles.onBoard(own.defaultAssignee)
   const rules = { ...own, defaultAssignee }
@@ -268,7 +268,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): 
     take: options.settleOnly === true ? left.take : [...left.take, ...left.stop],
     warnings,
     notes,
-    nodeWarnings: nodeWarnings(nodes, profiles),
+    nodeWarnings: [...nodeWarnings(nodes, profiles), ...ignored],
     underLease: underLease(nodes),
     mayStart: nodes.length === 0 || nodes.some(({ own, state }) => own && state === 'live'),
   }

@@ -12,6 +12,7 @@ import type { NewTask } from './input.ts'
 import type { Node } from './nodes.ts'
 import type { RunningRow } from './rows.ts'
 import type { Seal } from './seal.ts'
+import type { BoardSettings, SettingKey } from './settings.ts'
 import type { ClaimLimits, TickWrite, Written } from './tick-writes.ts'
 import type { Intake, Snapshot } from './transfer.ts'
 
@@ -185,6 +186,13 @@ export interface TickLock {
 
 export interface Board extends Tasks, TickBoard {
   readonly place: BoardPlace
+  /** Settings for all nodes of the board; null: it is in a file, and config.yaml has its settings. */
+  settings(): Promise<BoardSettings | null>
+  /**
+   * Sets a key for all nodes; undefined removes it.
+   * @throws HermesError REFUSED: the board is in a file
+   */
+  set(key: SettingKey, value: unknown, actor: Actor): Promise<void>
   /** The wall clock of the board: that of its machine, ms. */
   wallMs(clock: Clock): Promise<number>
   /**

@@ -21,6 +21,11 @@ export const cycle = (parentId: string, childId: string, path: readonly string[]
     { next: '"hermes kanban unlink PARENT CHILD" removes a link' },
   )
 
+export const settingsInFile = (slug: string): HermesError =>
+  new HermesError('REFUSED', `the board "${slug}" is in a file; its settings are in config.yaml`, {
+    next: 'hermes config set kanban.KEY VALUE',
+  })
+
 export const notEmpty = (slug: string): HermesError =>
   new HermesError('REFUSED', `the board "${slug}" is not empty, and an import does not merge; nothing was changed`, {
     next: 'import into a new board: --board SLUG',

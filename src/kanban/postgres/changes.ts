@@ -9,6 +9,7 @@ import { newTaskId, planChange, statusOfNew } from '../port/changes.ts'
 import { checkLimits, type NewTask } from '../port/input.ts'
 import { cycle, noTask, selfLink } from '../port/refusals.ts'
 import { type TaskRow, toTask } from '../port/rows.ts'
+import type { SettingKey } from '../port/settings.ts'
 import { isClosed, type Task } from '../task.ts'
 import { type Client, jsonText } from './connection.ts'
 import { assigneeOnBoard } from './nodes.ts'
@@ -252,6 +253,19 @@ export async function comment(on: Writing, id: string, text: string, actor: Acto
   ])
   if (actor.runId === undefined) await client.query(`UPDATE ${s}.tasks SET changed_at = ${NOW} WHERE id = $1`, [id])
   await record(on, id, 'commented', { by: actor.name })
+}
+
+/** @param value undefined removes the key */
+export async function changeSetting(on: Writing, key: SettingKey, value: unknown, actor: Actor): Promise<void> {
+  const { client, s } = on
+  if (value === undefined) await client.query(`DELETE FROM ${s}.settings WHERE key = $1`, [key])
+  else
+    await client.query(
+      `INSERT INTO ${s}.settings (key, value, changed_by, changed_at) VALUES ($1, $2::json, $3, ${NOW})
+       ON CONFLICT (key) DO UPDATE SET value = excluded.value, changed_by = excluded.changed_by,
+         changed_at = excluded.changed_at`,
+      [key, jsonText(value), actor.name],
+    )
 }
 
 /** Removes archived tasks with their history. @returns their ids */

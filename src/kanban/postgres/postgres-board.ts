@@ -1,7 +1,7 @@
 import type { Board, BoardPlace } from '../port/board.ts'
 import { noTask } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
-import { change, comment, createTask, link, removeArchived, unlink, type Writing } from './changes.ts'
+import { change, changeSetting, comment, createTask, link, removeArchived, unlink, type Writing } from './changes.ts'
 import type { Client, Connection } from './connection.ts'
 import { listNodes, nodesOf, registerProfiles } from './nodes.ts'
 import {
@@ -14,6 +14,7 @@ import {
   lastEvents,
   listTasks,
   parentsOf,
+  readSettings,
   rows,
   runningByAssignee,
   runsOf,
@@ -125,6 +126,9 @@ export class PostgresBoard implements Board {
 
   write = (...[writes, limits]: Of<'write'>) =>
     callWrites(this.#connection, this.#functions, this.place.slug, writes, limits)
+
+  settings = () => this.#read(readSettings)
+  set = (...args: Of<'set'>) => this.#write((on) => changeSetting(on, ...args))
 
   wallMs = () =>
     this.#read(async (client) => {

@@ -12,6 +12,7 @@ import {
   toRun,
   toTask,
 } from '../port/rows.ts'
+import { type BoardSettings, isSettingKey } from '../port/settings.ts'
 import { ANY, type BoardEvent, type Comment, type Run, type Task } from '../task.ts'
 import type { Client, Value } from './connection.ts'
 import { NOW } from './schema.ts'
@@ -130,6 +131,12 @@ export async function eventsAfter(
     taskId ?? null,
   )
   return found.map(toEvent)
+}
+
+/** Keys of a newer version are left out. */
+export async function readSettings(client: Client, s: string): Promise<BoardSettings> {
+  const found = await rows<{ key: string; value: unknown }>(client, `SELECT key, value FROM ${s}.settings`)
+  return Object.fromEntries(found.filter(({ key }) => isSettingKey(key)).map(({ key, value }) => [key, value]))
 }
 
 /** The last events of a task, oldest first. */

@@ -5,7 +5,7 @@ import type { Client, Connection } from './connection.ts'
 import { addNodeTables, fence } from './node-tables.ts'
 
 /** Counts the generations of the tables, in `hermes.boards`. */
-export const VERSION = 3
+export const VERSION = 4
 
 const statuses = STATUSES.map((status) => `'${status}'`).join(', ')
 
@@ -146,6 +146,11 @@ ALTER TABLE ${s}.tasks ADD COLUMN IF NOT EXISTS once integer, ADD COLUMN IF NOT 
   ADD COLUMN IF NOT EXISTS result_schema text, ADD COLUMN IF NOT EXISTS result_json text;
 `,
   3: fence,
+  4: (s) => `
+CREATE TABLE IF NOT EXISTS ${s}.settings (
+  key text COLLATE "C" PRIMARY KEY, value json NOT NULL, changed_by text NOT NULL, changed_at bigint NOT NULL
+);
+`,
 }
 
 const BOARDS = `CREATE SCHEMA IF NOT EXISTS hermes;

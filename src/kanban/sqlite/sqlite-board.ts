@@ -1,4 +1,5 @@
 import type { Attempt, Board, FilePlace } from '../port/board.ts'
+import { settingsInFile } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
 import { change, createTask } from './changes.ts'
 import { comment, link, unlink } from './links.ts'
@@ -108,6 +109,11 @@ export class SqliteBoard implements Board {
     ready: null,
   })
   write = async (...args: Of<'write'>) => writeTick(this.#tables, ...args)
+
+  settings = async () => null
+  async set(): Promise<void> {
+    throw settingsInFile(this.place.slug)
+  }
 
   wallMs = async (...[clock]: Of<'wallMs'>) => clock.wallMs()
   holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.place, ...args)

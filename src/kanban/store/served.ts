@@ -37,6 +37,8 @@ export const SERVED_METHODS = [
   'nodes',
   'nodesOf',
   'registerProfiles',
+  'settings',
+  'set',
   'version',
 ] as const satisfies readonly (keyof Board)[]
 export type ServedMethod = (typeof SERVED_METHODS)[number]

@@ -643,6 +643,33 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       expect(report).toMatchObject({ promoted: 1, spawned: [{ task_id: child }] })
     })
 
+    test('a tick follows the settings of the board, and names a config.yaml that differs', async () => {
+      await using scene = await open()
+      using home = homeWith({ max_in_progress: 9 })
+      const { board } = scene
+      if ((await board.settings()) === null) {
+        // In a file it has none.
+        const setting = board.set('max_in_progress', 1, actor())
+        await expect(setting).rejects.toMatchObject({ code: 'REFUSED', next: expect.stringContaining('config set') })
+        return
+      }
+      for (let n = 0; n < 3; n++) await create(board, { assignee: 'alpha' })
+      await board.set('max_in_progress', 1, actor())
+      await board.set('failure_limit', 1, actor())
+      expect(await (await scene.another()).settings()).toEqual({ max_in_progress: 1, failure_limit: 1 })
+      const jobs = new FakeJobs()
+      const warnings: string[] = []
+      const options = { ...optionsFor(board, home.path, jobs), warn: (text: string) => void warnings.push(text) }
+      const { report, decision } = await dispatchOnce(options)
+      expect([report.spawned.length, decision?.boardFull]).toEqual([1, { busy: 1, limit: 1 }])
+      expect(warnings).toEqual([expect.stringMatching(/^kanban\.max_in_progress in config\.yaml is 9, and is ignored/)])
+      await board.set('max_in_progress', undefined, actor())
+      jobs.end(report.spawned[0]?.task_id ?? '', { exitCode: 1 })
+      const next = await dispatchOnce(options)
+      expect([next.report.auto_blocked.length, next.report.spawned.length]).toEqual([1, 2])
+      expect(warnings).toHaveLength(1)
+    })
+
     test('one tick at a time: while another dispatcher holds the board, nothing is written', async () => {
       await using scene = await open()
       using home = homeWith({})

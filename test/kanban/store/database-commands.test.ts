@@ -1,5 +1,5 @@
 // `hermes kanban …` on a board in a file, in PostgreSQL, and in PostgreSQL through the dispatcher's socket.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { connect, createServer, type Server, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -234,6 +234,78 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
       await leases?.close()
       await boards.close()
     }
+  })
+
+  test('settings of a board in a database count for all nodes, and another value in a config.yaml is named', async () => {
+    const url = database('settings')
+    using cli = direct(url)
+    using other = direct(url)
+    for (const home of [cli.home, other.home])
+      writeFileSync(
+        join(home, 'config.yaml'),
+        JSON.stringify({ kanban: { max_in_progress: home === cli.home ? 5 : 7 } }),
+      )
+    for (let n = 0; n < 3; n++) await cli.create('x', '--assignee', 'coder')
+    expect(await cli.json('settings', 'max_in_progress')).toEqual({
+      key: 'max_in_progress',
+      value: 5,
+      source: 'config.yaml',
+    })
+    expect((await cli.json<{ spawned: unknown[] }>('dispatch', '--dry-run')).spawned).toHaveLength(3)
+    expect(await cli.kanban('settings', 'kanban.max_in_progress', '2')).toEqual({
+      code: 0,
+      out: 'max_in_progress is 2 (board), from the next tick on\n',
+      err: '',
+    })
+    expect((await other.kanban('settings', 'max_in_progress')).out).toBe('2\n')
+    expect((await cli.json<{ spawned: unknown[] }>('dispatch', '--dry-run')).spawned).toHaveLength(2)
+    const output = { out: () => undefined, err: () => undefined, closed: false }
+    const bundleDir = join(other.home, 'lib')
+    const context = makeContext({ env: other.env, bundleDir, profile: undefined, json: false, output })
+    expect((await board(context)).filter(({ state }) => state === 'warn')).toMatchObject([
+      {
+        text: 'board "default": kanban.max_in_progress in config.yaml is 7, and is ignored: the board has 2 (hermes kanban settings max_in_progress)',
+      },
+    ])
+    for (const [key, value] of [
+      ['require_review', 'true'],
+      ['default_assignee', 'coder'],
+      ['max_in_progress_per_profile', 'null'],
+    ] as const)
+      expect((await cli.kanban('settings', key, value)).code, key).toBe(0)
+    const lines = (await cli.kanban('settings')).out.split('\n').map((line) => line.replaceAll(/ +/g, ' ').trim())
+    expect(lines).toEqual([
+      'KEY VALUE FROM',
+      'default_assignee coder board',
+      'max_in_progress 2 board',
+      'max_in_progress_per_profile null board',
+      'failure_limit 2 config.yaml',
+      'require_review true board',
+      'dispatch_stale_timeout_seconds 14400 config.yaml',
+      '',
+    ])
+    expect((await cli.kanban('settings', 'max_in_progress', '--unset')).out).toBe(
+      'max_in_progress is 5 (config.yaml), from the next tick on\n',
+    )
+    await using _ = await serve(other, url)
+    delete other.env.HERMES_KANBAN_DATABASE
+    expect((await other.kanban('settings', 'failure_limit', '4')).code).toBe(0)
+    expect((await other.kanban('settings', 'require_review', '--unset')).out).toContain('false (config.yaml)')
+    expect((await cli.kanban('settings', 'failure_limit')).out).toBe('4\n')
+  })
+
+  test.each([
+    [['settings', 'max_in_progres'], 2, 'did you mean "max_in_progress"?'],
+    [['settings', 'max_in_progress', '0'], 2, 'expected a whole number from 1 to 1000000, or null, got "0"'],
+    [['settings', 'require_review', 'yes'], 2, 'require_review: expected true or false, got "yes"'],
+    [['settings', '--unset'], 2, '--unset needs a KEY'],
+    [['settings', 'failure_limit', '3', '--unset'], 2, 'VALUE and --unset cannot be used together'],
+    [['settings', 'failure_limit', '3'], 1, 'next: hermes config set kanban.failure_limit 3'],
+  ])('%j is refused by one line, also on a board in a file', async (args, code, text) => {
+    using cli = kanbanCli()
+    await cli.kanban('init')
+    const answer = await cli.kanban(...args)
+    expect([answer.code, answer.err]).toEqual([code, expect.stringContaining(text)])
   })
 
   test('doctor tells whether the database answers, and nothing about boards in files', async () => {

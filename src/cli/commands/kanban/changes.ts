@@ -1,9 +1,9 @@
 /** Commands that move tasks. */
 
-import { readWrittenRules } from '../../../kanban/dispatch/settings.ts'
+import { boardRules } from '../../../kanban/dispatch/settings.ts'
 import { taskJson } from '../../../kanban/json.ts'
 import type { Operation } from '../../../kanban/operations.ts'
-import type { ChangeOptions } from '../../../kanban/port/board.ts'
+import type { Board, ChangeOptions } from '../../../kanban/port/board.ts'
 import { checkText } from '../../../kanban/port/input.ts'
 import type { Task } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
@@ -153,7 +153,8 @@ async function perform(context: Context, input: Input, operation: Operation, ver
   const options = (await verb.read?.(context, input)) ?? {}
   const { task, before } = await onBoard(context, input, 'write', async (board) => {
     const task = await board.require(id)
-    const fitting = await fitted(task, options, textOption(input, 'result-json'))
+    const review = operation === 'complete' ? await reviewOf(context, board) : {}
+    const fitting = await fitted(task, { ...options, ...review }, textOption(input, 'result-json'))
     return { before: task.status, task: await board.change(operation, id, fitting, actorOf(context, id)) }
   })
   const who = options.assignee === undefined ? '' : `, for ${task.assignee ?? 'no one'}`
@@ -161,7 +162,11 @@ async function perform(context: Context, input: Input, operation: Operation, ver
   return { text: `${task.id} ${moved}${who}\n`, json: taskJson(task) }
 }
 
-async function resultOf(context: Context, input: Input): Promise<ChangeOptions> {
+const reviewOf = async (context: Context, board: Board): Promise<ChangeOptions> => ({
+  requireReview: (await boardRules(board, context.home)).written.requireReview,
+})
+
+async function resultOf(_: Context, input: Input): Promise<ChangeOptions> {
   const file = textOption(input, 'result-file')
   if (textOption(input, 'result') !== undefined && file !== undefined)
     throw new HermesError('USAGE', '--result and --result-file cannot be used together', { next: 'use one of them' })
@@ -169,9 +174,7 @@ async function resultOf(context: Context, input: Input): Promise<ChangeOptions> 
     throw new HermesError('USAGE', '--result-file and --result-json cannot both be standard input')
   const text = textOption(input, 'result') ?? (await readFileOption(input, 'result-file'))?.text
   const json = await readFileOption(input, 'result-json')
-  const { requireReview } = readWrittenRules(context.home)
   return {
-    requireReview,
     ...(text === undefined ? {} : { result: checkText('result', text) }),
     ...(json === undefined ? {} : { resultJson: json.text }),
   }

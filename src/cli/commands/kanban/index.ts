@@ -4,6 +4,7 @@ import { CHANGE_COMMANDS } from './changes.ts'
 import { DISPATCH_COMMANDS } from './dispatch.ts'
 import { FOLLOW_COMMANDS } from './follow.ts'
 import { PROMPT_COMMAND } from './prompt.ts'
+import { SETTINGS_COMMANDS } from './settings.ts'
 import { TASK_COMMANDS } from './tasks.ts'
 import { TRANSFER_COMMANDS } from './transfer.ts'
 
@@ -19,6 +20,7 @@ export const KANBAN_COMMANDS: readonly Command[] = [
   PROMPT_COMMAND,
   ...FOLLOW_COMMANDS,
   ...DISPATCH_COMMANDS,
+  ...SETTINGS_COMMANDS,
   ...BOARD_COMMANDS,
   ...TRANSFER_COMMANDS,
 ]

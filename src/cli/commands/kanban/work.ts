@@ -1,7 +1,7 @@
 /** The built-in agent as a worker. If the result of its task must fit a schema, the answer is that result. */
 import { readFileSync } from 'node:fs'
 import type { WorkerBundle } from '../../../gateway/worker.ts'
-import { readWrittenRules } from '../../../kanban/dispatch/settings.ts'
+import { boardRules } from '../../../kanban/dispatch/settings.ts'
 import { type Context, gatewayFacts } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { actorOf, onBoard } from './shared.ts'
@@ -19,10 +19,10 @@ export async function work(context: Context): Promise<Outcome> {
   const { id } = task
   const { parseResult } = await import('../../../kanban/handover/result-schema.ts')
   const resultJson = parseResult(withoutFence(answer), 'the answer', task)
-  const result = { requireReview: readWrittenRules(context.home).requireReview, result: resultJson, resultJson }
-  await onBoard(context, { args: [], options: {} }, 'write', (board) =>
-    board.change('complete', id, result, actorOf(context, id)),
-  )
+  await onBoard(context, { args: [], options: {} }, 'write', async (board) => {
+    const { requireReview } = (await boardRules(board, context.home)).written
+    await board.change('complete', id, { requireReview, result: resultJson, resultJson }, actorOf(context, id))
+  })
   return { exitCode }
 }
 

@@ -1,0 +1,34 @@
+import { expect, test } from 'vitest'
+import { ignoredSettings, settingText, withSettings } from '../../src/kanban/port/settings.ts'
+import { defaultConfig } from '../../src/profile/config/config.ts'
+
+const defaults = defaultConfig().kanban
+
+test('a key that is set on the board counts, null included, and any other as config.yaml has it', () => {
+  const written = { ...defaults, maxInProgress: 5, failureLimit: 3 }
+  expect(withSettings(written, { max_in_progress: null, require_review: true })).toEqual({
+    ...written,
+    maxInProgress: null,
+    requireReview: true,
+  })
+  expect(withSettings(written, {})).toEqual(written)
+})
+
+test('a value of config.yaml that differs from the board is named; the same one and a default are not', () => {
+  const written = { ...defaults, maxInProgress: 5, maxInProgressPerProfile: '2', failureLimit: 3 }
+  const settings = { max_in_progress: 9, max_in_progress_per_profile: 2, default_assignee: 'coder' }
+  expect(ignoredSettings(written, settings, defaults)).toEqual([
+    'kanban.max_in_progress in config.yaml is 5, and is ignored: the board has 9 (hermes kanban settings max_in_progress)',
+  ])
+})
+
+test.each([
+  ['coder', 'coder'],
+  ['', '""'],
+  [null, 'null'],
+  [undefined, 'null'],
+  [true, 'true'],
+  [7, '7'],
+])('%j is written as %s', (value, text) => {
+  expect(settingText(value)).toBe(text)
+})
