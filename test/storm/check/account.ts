@@ -10,7 +10,7 @@ export interface Life {
   readonly lastAtMs: number
   /** It has done its task. */
   readonly finished: boolean
-  /** How often a process began it: once, if all is well. */
+  /** How often a process began it: once, or not at all if it was stopped before its first word. */
   readonly begins: number
 }
 

@@ -255,6 +255,16 @@ test('two workers of one run are found', () => {
   expect(log.rules()).toEqual(['one run begun twice'])
 })
 
+test('a worker that is stopped before its first word is as it should be', () => {
+  const log = new Log()
+  log.make('t_1')
+  log.claim('t_1', 1)
+  log.word('ada', 'stopped', 1, 't_1')
+  log.end(1, 'reclaimed', 'ready')
+  log.run('t_1', 2)
+  expect(log.rules()).toEqual([])
+})
+
 test('an account with a line that no worker writes is refused, and a last line without its end is left out', () => {
   expect(() => readAccount('ada', 'began at noon\n')).toThrow('line 1 of the account of ada: "began at noon"')
   expect(readAccount('ada', 'began 5.000001 run=1 task=t_1\nfinis')).toEqual([

@@ -24,7 +24,7 @@ function ofOne(
   if (known === undefined || known.task_id !== task)
     return [{ rule: 'an unknown run', task, text: `a worker on ${node} had run ${run}, which the board does not know` }]
   const violations: Violation[] = []
-  if (begins !== 1)
+  if (begins > 1)
     violations.push({ rule: 'one run begun twice', task, text: `run ${run} was begun ${begins} times on ${node}` })
   const endedAtMs = known.ended_at
   if (endedAtMs !== null && lastAtMs > endedAtMs + CLOCK_MS && !isExcused(pauses, windowMs, life, endedAtMs, lastAtMs))
