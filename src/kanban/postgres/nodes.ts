@@ -61,12 +61,22 @@ export async function listNodes(client: Client, own: string | undefined): Promis
   }))
 }
 
+/** SQL for the name that a node gets when another one takes its own, as nodes/admit.ts gives it. */
+const nameOfGone = (name: string, id: string): string => `${name} || '~' || left(${id}, 8)`
+
 /**
  * Makes these the profiles of a node, as far as no other one has them, and gives up those that are gone. `default` is a
  * name that every node has: the first one keeps it, the others are `default@NAME`. A profile that is being moved is on
- * the disk of neither node under its name.
+ * the disk of neither node under its name. A node that took its name from one whose lease had lapsed, as after the loss
+ * of a volume, takes the profiles of that one too.
  */
 export async function registerProfiles(client: Client, id: string, names: readonly string[]): Promise<void> {
+  await client.query(
+    `UPDATE hermes.profiles p SET node = own.id, epoch = p.epoch + 1 FROM hermes.nodes own, hermes.nodes gone
+     WHERE own.id = $1 AND gone.id = p.node AND gone.name = ${nameOfGone('own.name', 'gone.id')}
+       AND gone.lease_until <= ${NOW} AND (p.name = ANY ($2) OR p.name = 'default@' || own.name)`,
+    [id, [...names]],
+  )
   const [node] = await rows<{ name: string; has_default: boolean }>(
     client,
     `SELECT name, EXISTS (SELECT 1 FROM hermes.profiles WHERE name = 'default' AND node <> $1) AS has_default

@@ -119,6 +119,22 @@ describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of o
     expect((await a?.boards.nodes())?.map(({ name }) => name)).toEqual(['h1', 'h1~a'])
   })
 
+  test('a node that starts anew after the loss of its volume gets the profiles of its name back', async () => {
+    const [a, b] = await scene('a', 'b')
+    await a?.leases.take(card('a', { name: 'h1' }), undefined)
+    await a?.leases.register('a', ['default', 'coder', 'lost'])
+    lapse()
+    await b?.leases.take(card('b', { name: 'h1' }), undefined)
+    await b?.leases.register('b', ['default', 'coder', 'new'])
+    expect(await b?.boards.nodes()).toMatchObject([
+      { id: 'b', name: 'h1', profiles: ['coder', 'default', 'new'] },
+      { id: 'a', name: 'h1~a', profiles: ['lost'] },
+    ])
+    expect(server.psqlIn(`nodes_${count - 1}`, "SELECT epoch FROM hermes.profiles WHERE name = 'coder'").trim()).toBe(
+      '2',
+    )
+  })
+
   test('two that begin at once make the tables once, and one of two copies gets the lease', async () => {
     const [a, b] = await scene('a', 'a')
     const answers = await Promise.all([
