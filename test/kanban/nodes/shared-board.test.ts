@@ -235,6 +235,21 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     )
   })
 
+  test('a profile that is being moved is claimed by neither node, and keeps its node without a directory', async () => {
+    const [a, b] = (await scene({ a: ['alpha'], b: ['beta'] })) as [TestNode, TestNode]
+    const id = await a.create('alpha')
+    server.psqlIn(database(), "UPDATE hermes.profiles SET moving = true WHERE name = 'alpha'")
+    for (const { board, jobs } of [a, b])
+      await expect(steps(board).claim(id, 'alpha', { host: 'x', instance: jobs.instance }, 0)).rejects.toThrow(
+        'the profile "alpha" belongs to another node',
+      )
+    rmSync(join(a.home, 'profiles', 'alpha'), { recursive: true })
+    expect(spawned(await a.tick())).toEqual([])
+    b.profile('alpha')
+    expect(spawned(await b.tick())).toEqual([])
+    expect(server.psqlIn(database(), "SELECT node FROM hermes.profiles WHERE name = 'alpha'").trim()).toBe('a')
+  })
+
   test('a profile is of the node that had it first, and the other one says so', async () => {
     const [a, b] = (await scene({ a: ['coder'], b: ['coder'] })) as [TestNode, TestNode]
     const id = await b.create('coder')
