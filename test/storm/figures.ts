@@ -11,8 +11,9 @@ export function figures(facts: StormFacts, happened: readonly Happened[]): reado
       .join(', ')
   const lives = new Map(facts.lives.map((life) => [life.run, life]))
   const once = [...facts.made.values()].filter((one) => one.once).length
-  // A worker that was taken back from a node: from its last word to the moment when another may have begun.
-  const margins = facts.runs.flatMap(({ id, outcome, ended_at }) => {
+  // Another node takes a task back, and the next worker may begin.
+  const margins = facts.runs.flatMap(({ id, outcome, ended_at, error }) => {
+    if (!/^node .* has not been heard of/.test(error ?? '')) return []
     const life = lives.get(id)
     return outcome === 'reclaimed' && ended_at !== null && life !== undefined ? [ended_at - life.lastAtMs] : []
   })
@@ -22,7 +23,9 @@ export function figures(facts: StormFacts, happened: readonly Happened[]): reado
     `${facts.runs.length} runs: ${count(facts.runs, ({ outcome }) => outcome ?? 'without an end')}`,
     `${facts.lives.length} workers, ${facts.lives.filter(({ finished }) => !finished).length} of them did not finish`,
     `${happened.length} faults: ${count(happened, ({ fault }) => fault.kind)}`,
-    ...(margins.length === 0 ? [] : [`from a worker's last word to its reclaim: ${Math.round(least)} ms at least`]),
+    ...(margins.length === 0
+      ? []
+      : [`from a worker's last word to the reclaim by another node: ${Math.round(least)} ms at least`]),
     `longest overlap of two workers of one task: ${Math.round(longestOverlap(facts.lives))} ms`,
   ]
 }

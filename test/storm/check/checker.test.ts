@@ -6,8 +6,14 @@ import { type CheckedEvent, check, type StormFacts, type Violation } from './che
 class Log {
   readonly #events: CheckedEvent[] = []
   readonly #tasks = new Map<string, { id: string; status: string; failures: number; last_error: string | null }>()
-  readonly #runs: { id: number; task_id: string; profile: string; outcome: string | null; ended_at: number | null }[] =
-    []
+  readonly #runs: {
+    id: number
+    task_id: string
+    profile: string
+    outcome: string | null
+    ended_at: number | null
+    error: null
+  }[] = []
   readonly #accounts = new Map<string, string>()
   readonly #made = new Map<string, { once: boolean }>()
   readonly links: { parent: string; child: string }[] = []
@@ -29,7 +35,7 @@ class Log {
   }
   claim(task_id: string, run: number, profile = 'ada1'): void {
     this.set(task_id, 'running')
-    this.#runs.push({ id: run, task_id, profile, outcome: null, ended_at: null })
+    this.#runs.push({ id: run, task_id, profile, outcome: null, ended_at: null, error: null })
     this.event('claimed', task_id, run)
   }
   end(run: number, outcome: string, status: string): void {

@@ -16,6 +16,7 @@ export interface CheckedRun {
   readonly profile: string
   readonly outcome: string | null
   readonly ended_at: number | null
+  readonly error: string | null
 }
 
 export interface CheckedEvent {
