@@ -41,13 +41,22 @@ function replace(value: unknown, variables: Variables, asText: boolean): Replace
   }
   const inValue = (one: unknown): unknown => {
     if (typeof one === 'string') return inText(one)
-    if (Array.isArray(one)) return one.map(inValue)
+    if (Array.isArray(one)) return one.map((item, i) => (isScript(one, i) ? item : inValue(item)))
     if (!isRecord(one)) return one
     return Object.fromEntries(Object.entries(one).map(([name, inner]) => [name, inValue(inner)]))
   }
   const replaced = inValue(value)
   return { value: replaced, ...(missing !== undefined && { missing }) }
 }
+
+const SHELL = /(^|\/)(ba|da|a|z|k)?sh$/
+
+/**
+ * A script in a command line: its shell replaces the same forms itself, with the variables that the program has, such
+ * as its user's HOME.
+ */
+const isScript = (command: readonly unknown[], at: number): boolean =>
+  typeof command[0] === 'string' && SHELL.test(command[0]) && at > 1 && /^-[a-z]*c$/.test(String(command[at - 1]))
 
 /** A number or a flag, where it stands in the place of one. */
 const typed = (text: string): unknown =>

@@ -218,6 +218,15 @@ describe('$NAME in braces is a value of the container’s environment', () => {
     [`$PORT $$ $(x) \${PORT%9} \${#PORT}`, `$PORT $$ $(x) \${PORT%9} \${#PORT}`],
   ])('%s comes to %j', (word, comesTo) => expect(argv(word)).toBe(comesTo))
 
+  test.each(['sh', '/bin/bash'])('the script of %s -c is left to the shell, and its arguments are not', (shell) => {
+    const script = `for i in \${PORT}; do echo \${i} \${HOME} $\${i}; done`
+    const { definitions, problems } = read(`services:\n  a:\n    command: [${shell}, -ec, '${script}', "\${PORT}"]\n`, {
+      variables,
+    })
+    expect(problems).toEqual([])
+    expect(definitions[0]?.programs.run.slice(1)).toEqual(['-ec', script, '6379'])
+  })
+
   test('a number or a flag is one', () => {
     expect(
       rules(`liveness: {tcp: "\${PORT}", failures: "\${TIMES}"}, essential: "\${ON:-true}"`).definitions[0]?.rules,
