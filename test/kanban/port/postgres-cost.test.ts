@@ -2,7 +2,8 @@
 // PostgreSQL say how many rows each statement looked at.
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { Client } from '../../../src/kanban/postgres/connection.ts'
+import type { TickWrite } from '../../../src/kanban/port/tick-writes.ts'
+import type { Client, Connection } from '../../../src/kanban/postgres/connection.ts'
 import { openPostgres } from '../../../src/kanban/postgres/open.ts'
 import { eventsTail } from '../../../src/kanban/postgres/queries.ts'
 import {
@@ -13,10 +14,14 @@ import {
   readTaskOfSlot,
   readWaitingChildren,
 } from '../../../src/kanban/postgres/tick.ts'
+import { callWrites } from '../../../src/kanban/postgres/tick-calls.ts'
+import { tickFunctions } from '../../../src/kanban/postgres/tick-functions.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { size } from '../../support/size.ts'
 
 const S = '"hermes_costs"'
+const completed = { outcome: 'completed', failure: false, stop: false } as const
+const settled = { status: 'done', failures: 0, pauses: 0, pausedUntilMs: null, autoBlocked: false } as const
 const READY = 30
 const RUNNING = 8
 
@@ -77,18 +82,18 @@ describe.skipIf(why !== undefined)(`a tick's statements in PostgreSQL (${why ?? 
   }
 
   /** Done tasks, each with a run and events; before them some that are ready, and some that run. */
-  function fill(from: number, to: number, status: string): void {
-    server.psql(`INSERT INTO ${S}.tasks (id, title, assignee, status, created_at, current_run, claim_lock)
+  function fill(s: string, from: number, to: number, status: string, last = 'ANALYZE'): void {
+    server.psql(`INSERT INTO ${s}.tasks (id, title, assignee, status, created_at, current_run, claim_lock)
       SELECT 't_' || lpad(to_hex(i), 8, '0'), 'task', 'alpha', '${status}', i,
         CASE WHEN '${status}' = 'running' THEN i END, CASE WHEN '${status}' = 'running' THEN 'h:i:' || i END
       FROM generate_series(${from}, ${to}) i;
-      INSERT INTO ${S}.runs (id, task_id, profile, started_at, slot) OVERRIDING SYSTEM VALUE
+      INSERT INTO ${s}.runs (id, task_id, profile, started_at, slot) OVERRIDING SYSTEM VALUE
       SELECT i, 't_' || lpad(to_hex(i), 8, '0'), 'alpha', i, 'job-t_' || lpad(to_hex(i), 8, '0') || '-' || i
       FROM generate_series(${from}, ${to}) i;
-      INSERT INTO ${S}.events (task_id, kind, at)
+      INSERT INTO ${s}.events (task_id, kind, at)
       SELECT 't_' || lpad(to_hex(i), 8, '0'), 'created', i FROM generate_series(${from}, ${to}) i;
-      ALTER SEQUENCE ${S}.runs_id_seq RESTART WITH 10000000;
-      ANALYZE`)
+      ALTER SEQUENCE ${s}.runs_id_seq RESTART WITH 10000000;
+      ${last}`)
   }
 
   const rowsLookedAt = async () => {
@@ -104,15 +109,73 @@ describe.skipIf(why !== undefined)(`a tick's statements in PostgreSQL (${why ?? 
   test('look at no more rows on a board with many done tasks than on a small one', {
     timeout: size(60_000, 0),
   }, async () => {
-    fill(1, READY, 'ready')
-    fill(READY + 1, READY + RUNNING, 'running')
-    fill(101, 2000, 'done')
+    fill(S, 1, READY, 'ready')
+    fill(S, READY + 1, READY + RUNNING, 'running')
+    fill(S, 101, 2000, 'done')
     const small = await rowsLookedAt()
-    fill(2001, size(50_000, 1_000_000), 'done')
+    fill(S, 2001, size(50_000, 1_000_000), 'done')
     const large = await rowsLookedAt()
     for (const name of Object.keys(statements)) {
       expect(large[name], name).toBeLessThanOrEqual(2 * (small[name] ?? 0) + 20)
       expect(large[name], name).toBeLessThan(20 * (READY + RUNNING))
     }
+  })
+
+  /** Calls a function, undoes it, and counts the pages that its statements have looked at. */
+  const pagesOf = async (call: string): Promise<number> => {
+    await connection.query('BEGIN')
+    const explained = await connection.query(`EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ${call}`)
+    await connection.query('ROLLBACK')
+    const plan = (explained.rows[0] as { 'QUERY PLAN': { Plan: Record<string, number> }[] })['QUERY PLAN'][0]?.Plan
+    return (plan?.['Shared Hit Blocks'] ?? 0) + (plan?.['Shared Read Blocks'] ?? 0)
+  }
+
+  test('a tick whose plans were made on an empty board looks at no more of it when most of a large one is done', {
+    timeout: size(60_000, 0),
+  }, async () => {
+    const slug = 'plans'
+    const board = await openPostgres({ slug }, server.url, { mode: 'create', warn: () => undefined })
+    const limits = { place: { host: 'h', instance: 'i' }, most: 10, perProfile: 20, board: 40, waitMs: 0 }
+    await board.write([{ type: 'assign', id: 'none', assignee: 'alpha' }], limits, 0)
+    await board.close()
+    const s = `"hermes_${slug}"`
+    for (const table of ['tasks', 'runs', 'events'])
+      server.psql(`ALTER TABLE ${s}.${table} SET (autovacuum_enabled = false)`)
+    const functions = tickFunctions(s)
+    const id = (n: number): string => `t_${n.toString(16).padStart(8, '0')}`
+    const row = (n: number) => ({ id: id(n), run_id: n, claim_lock: `h:i:${n}` })
+    const of = <T>(from: number, make: (n: number) => T): T[] => Array.from({ length: 5 }, (_, at) => make(from + at))
+    const writes: readonly TickWrite[] = [
+      ...of(
+        31,
+        (n) => ({ type: 'note', id: id(n), runId: n, worker: { pid: 1, startTime: 1 }, workspace: '/w' }) as const,
+      ),
+      ...of(36, (n) => ({ type: 'extend', row: row(n) }) as const),
+      ...of(31, (n) => ({ type: 'end', row: row(n), end: completed, settlement: settled }) as const),
+      ...of(1, (n) => ({ type: 'assign', id: id(n), assignee: 'alpha' }) as const),
+      ...of(1, (n) => ({ type: 'promote', id: id(n), from: 'todo', to: 'ready' }) as const),
+      ...of(1, (n) => ({ type: 'claim', id: id(n), assignee: 'alpha' }) as const),
+    ]
+    let input = ''
+    const sent = {
+      async inOneMessage(sql: (quoted: (text: string) => string) => string) {
+        input = sql((text) => connection.escapeLiteral(text))
+        return [{ wrote: {} }]
+      },
+    }
+    await callWrites(sent as unknown as Connection, functions, slug, writes, limits)
+    const reading = `SELECT ${functions.reads.name}(50)`
+    // In one session, so that plans that a server has made once are the ones that it keeps.
+    for (let time = 0; time < 10; time++) for (const call of [reading, input]) await pagesOf(call)
+    // Without ANALYZE, which would let the server plan again.
+    fill(s, 1, READY, 'ready', '')
+    fill(s, READY + 1, READY + RUNNING, 'running', '')
+    fill(s, 101, 1000, 'done', '')
+    const small = [await pagesOf(reading), await pagesOf(input)] as const
+    fill(s, 1001, size(50_000, 1_000_000), 'done', '')
+    const large = [await pagesOf(reading), await pagesOf(input)] as const
+    expect(small[1]).toBeGreaterThan(100)
+    expect(large[0]).toBeLessThanOrEqual(2 * small[0])
+    expect(large[1]).toBeLessThanOrEqual(2 * small[1])
   })
 })
