@@ -137,6 +137,7 @@ async function consume(board: Board, host: string, batch: number, rules: Rules):
         unstopped: new Set(),
         atOnce: batch,
         waitMs: 20_000,
+        leavesNotes: true,
         start: async () => ({ state: 'started', workspace: '/nowhere' }),
         stopProcess: async () => undefined,
         forget: async () => undefined,

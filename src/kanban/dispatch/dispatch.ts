@@ -140,6 +140,7 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
     rules: facts.rules,
     atOnce: CLAIMS_AT_ONCE,
     waitMs: LOCK_WAIT_MS,
+    leavesNotes: false,
     start: (claimed, profile) => startWorker(starts, claimed, profile),
     stopProcess: (row) => stopProcess(row, clock),
     forget: (slot) => forgetJob(home, jobs, slot),

@@ -36,6 +36,8 @@ export interface PerformerOptions {
   readonly stopProcess: (row: RunningRow) => Promise<void>
   /** The board has the result of this job. */
   readonly forget: (slot: string) => Promise<void>
+  /** Workers are noted with the next write; false: at once. */
+  readonly leavesNotes: boolean
   /** Does a write again while others hold the board. */
   readonly free: <T>(work: () => Promise<T>) => Promise<T>
   readonly problems: TickProblems
@@ -216,6 +218,9 @@ export class Performer {
           workspace,
           ...(worker && { worker }),
         })
+        // A short worker may have ended before all are started.
+        if (!this.#options.leavesNotes)
+          await this.finish().catch((error) => this.#options.problems.add('process', claimed.row.id, error))
         results.set(step, { state: 'done', workspace })
       } else {
         this.lastError = started.error
