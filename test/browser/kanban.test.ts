@@ -173,6 +173,27 @@ test('a task is created, says why it is not running, is assigned, commented and 
   expect(tab.complaints).toEqual([])
 })
 
+test('a task is created for any profile, with the labels that it needs, to be started at most once', async () => {
+  await using tab = await scene.at('/kanban')
+  const { page } = tab
+  await page.locator('.column').first().waitFor()
+  await page.keyboard.press('n')
+  await page.getByLabel('Title').fill('Where there is a gpu')
+  await page.getByLabel('Needs').fill('region=eu, gpu')
+  await page.getByLabel('Start it at most once').check()
+  await page.getByRole('button', { name: 'Create task' }).click()
+  await tab.sees('.notice', 'is ready')
+  await page.locator('.card', { hasText: 'Where there is a gpu' }).click()
+  await tab.sees('.why', 'needs gpu, region=eu, which this node does not have')
+  await tab.sees('.task-facts', 'needs gpu, region=eu')
+  await tab.sees('.task-facts', 'started at most once')
+  await page.getByLabel('Assignee').selectOption('writer')
+  await tab.sees('.why', 'needs gpu, region=eu')
+  await page.getByRole('button', { name: 'Complete' }).click()
+  await tab.sees('.task-facts', 'done')
+  expect(tab.complaints).toEqual([])
+})
+
 test('work in review shows its result as a value, and goes back with what has to change', async () => {
   const id = await create('Measure it', '--assignee', 'writer')
   const tables = openTables(boardPlace(scene.home, 'default'), { mode: 'write', warn: () => undefined })
