@@ -23,7 +23,8 @@ export const RUNNING = `${CANDIDATE}, t.failures, t.max_retries, t.once, t.pause
  * that an index finds. Where a partial index could be scanned instead of the primary key, its predicate is hidden from
  * the planner by IS TRUE; where a join could scan, ANY names the keys.
  */
-const PLANS = 'SET enable_seqscan = off SET enable_mergejoin = off SET enable_bitmapscan = off SET jit = off'
+const PLANS = `SET enable_seqscan = off SET enable_mergejoin = off SET enable_bitmapscan = off SET jit = off
+  SET plan_cache_mode = force_generic_plan`
 
 const FREE = `current_run = NULL, claim_lock = NULL, claim_expires_at = NULL, worker_pid = NULL, worker_start_time = NULL,
       heartbeat_at = NULL`
