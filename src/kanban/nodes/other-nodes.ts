@@ -42,6 +42,8 @@ export async function runPlaces(
   const foreign = new Map<string, RunPlace>()
   const own = new Set<string>()
   if (nodes.length === 0) return { foreign, own }
+  const ownLease = nodes.find((node) => node.own)?.lease
+  const isSettled = ownLease === undefined || wallMs - ownLease.takenAtMs > RECLAIM_AFTER_MS
   const nodeOf = await board.nodesOf([...new Set(rows.flatMap(({ instance }) => instance || []))])
   for (const { id, instance } of rows) {
     const nodeId = instance === null ? undefined : nodeOf[instance]
@@ -49,15 +51,16 @@ export async function runPlaces(
     if (nodeId === undefined) continue
     const node = nodes.find((one) => one.id === nodeId)
     if (node?.own) own.add(id)
-    else if (node !== undefined) foreign.set(id, placeOf(node, wallMs))
+    else if (node !== undefined) foreign.set(id, placeOf(node, wallMs, isSettled))
   }
   return { foreign, own }
 }
 
-const placeOf = (node: Node, wallMs: number): RunPlace => ({
+/** @param isSettled this node has held its own lease long enough to judge those of others */
+const placeOf = (node: Node, wallMs: number, isSettled: boolean): RunPlace => ({
   node: node.name,
   silentMs: node.silentMs,
-  isOver: node.state === 'silent' && wallMs - node.lease.untilMs > RECLAIM_AFTER_MS,
+  isOver: isSettled && node.state === 'silent' && wallMs - node.lease.untilMs > RECLAIM_AFTER_MS,
 })
 
 /** Warnings about this node among the others. */

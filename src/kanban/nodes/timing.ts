@@ -6,7 +6,10 @@ export const QUERY_MS = 3300
 const STOP_MS = 5000
 const LEAST_MARGIN_MS = 1000
 
-/** After the end of a lease, other nodes wait so long before they take its runs. */
+/**
+ * After the end of a lease, other nodes wait so long before they take its runs. A node also waits so long after it has
+ * taken its own lease: after an outage of the database every lease has lapsed, and the others come back as soon.
+ */
 export const RECLAIM_AFTER_MS = 5000
 
 export interface LeaseTimes {

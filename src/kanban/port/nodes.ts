@@ -13,6 +13,8 @@ export interface Node {
     /** Rises with each life of the node. */
     readonly epoch: number
     readonly ms: number
+    /** Since when the node has held it without a gap. */
+    readonly takenAtMs: number
     readonly untilMs: number
   }
   readonly heardAtMs: number

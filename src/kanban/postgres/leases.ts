@@ -76,10 +76,12 @@ async function taken(client: Client, card: NodeCard): Promise<LeaseAnswer> {
   if (rename !== undefined)
     await client.query('UPDATE hermes.nodes SET name = $2 WHERE id = $1', [rename.id, rename.to])
   await client.query(
-    `INSERT INTO hermes.nodes AS n (id, name, instance, volume, host, epoch, lease_ms, lease_until, heard_at, labels, version, api_url)
-     VALUES ($1, $2, $3, $4, $5, $6, $7::integer, ${NOW} + $7::integer, ${NOW}, $8::jsonb, $9, $10)
+    `INSERT INTO hermes.nodes AS n (id, name, instance, volume, host, epoch, lease_ms, taken_at, lease_until,
+       heard_at, labels, version, api_url)
+     VALUES ($1, $2, $3, $4, $5, $6, $7::integer, ${NOW}, ${NOW} + $7::integer, ${NOW}, $8::jsonb, $9, $10)
      ON CONFLICT (id) DO UPDATE SET name = excluded.name, instance = excluded.instance, volume = excluded.volume,
-       host = excluded.host, epoch = excluded.epoch, lease_ms = excluded.lease_ms, lease_until = excluded.lease_until,
+       host = excluded.host, epoch = excluded.epoch, lease_ms = excluded.lease_ms, taken_at = excluded.taken_at,
+       lease_until = excluded.lease_until,
        heard_at = excluded.heard_at, labels = excluded.labels, version = excluded.version, api_url = excluded.api_url,
        rival = NULL, rival_at = NULL`,
     [

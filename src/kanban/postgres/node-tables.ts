@@ -11,6 +11,7 @@ CREATE TABLE IF NOT EXISTS hermes.nodes (
   host text NOT NULL,
   epoch bigint NOT NULL,
   lease_ms integer NOT NULL,
+  taken_at bigint NOT NULL,
   lease_until bigint NOT NULL,
   heard_at bigint NOT NULL,
   labels jsonb NOT NULL DEFAULT '{}',

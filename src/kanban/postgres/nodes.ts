@@ -24,6 +24,7 @@ interface Row {
   readonly instance: string
   readonly epoch: number
   readonly lease_ms: number
+  readonly taken_at: number
   readonly lease_until: number
   readonly heard_at: number
   readonly labels: Readonly<Record<string, string>>
@@ -49,7 +50,7 @@ export async function listNodes(client: Client, own: string | undefined): Promis
     name: row.name,
     own: row.id === own,
     state: row.lease_until > row.now ? 'live' : 'silent',
-    lease: { epoch: row.epoch, ms: row.lease_ms, untilMs: row.lease_until },
+    lease: { epoch: row.epoch, ms: row.lease_ms, takenAtMs: row.taken_at, untilMs: row.lease_until },
     heardAtMs: row.heard_at,
     silentMs: Math.max(0, row.now - row.heard_at),
     instance: row.instance,

@@ -102,8 +102,13 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
       await leases.take(node.card, undefined)
       made.push(node)
     }
+    settle()
     for (const node of made) await node.tick()
     return made
+  }
+  /** Has all nodes hold their leases for long. */
+  const settle = (): void => {
+    server.psqlIn(database(), 'UPDATE hermes.nodes SET taken_at = 0')
   }
   const lapse = (name: string, byMs: number): void => {
     const sql = `UPDATE hermes.nodes SET lease_until = (extract(epoch FROM clock_timestamp()) * 1000)::bigint - ${byMs},
@@ -188,6 +193,22 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     expect(await b.leases.take(b.card, 1)).toEqual({ state: 'held', epoch: 2 })
     expect(spawned(await b.tick())).toEqual([again])
     expect(await a.board.require(once)).toMatchObject({ status: 'blocked' })
+  })
+
+  test('after an outage in which every lease has lapsed, the first node that is back leaves the others time to come back', async () => {
+    const [a, b] = (await scene({ a: ['alpha'], b: ['beta'] })) as [TestNode, TestNode]
+    const id = await a.create('beta', { once: true })
+    await b.tick()
+    for (const name of ['a', 'b']) lapse(name, 60_000)
+    await a.leases.take(a.card, 1)
+    await a.tick()
+    expect(await a.board.require(id)).toMatchObject({ status: 'running' })
+    await b.leases.take(b.card, 1)
+    settle()
+    await a.tick()
+    b.jobs.end(id, { exitCode: 0 })
+    await b.tick()
+    expect(await a.board.require(id)).toMatchObject({ status: 'done' })
   })
 
   test('a node that comes back before that keeps its runs, and its results count', async () => {
