@@ -60,7 +60,7 @@ export async function runDispatcher(facts: DispatcherFacts): Promise<number> {
       : ownLease({
           ...{ home, env, host, version, clock, controlSocket, identity, leases, log },
           bootMs: () => uptime() * 1000,
-          taken: () => dispatcher.wake(),
+          wake: () => dispatcher.wake(),
         })
   const dispatcher = new Dispatcher({
     home,

@@ -27,8 +27,8 @@ export interface LeaseKeeperOptions {
   /** Has the workers ended at this time, unless a later one is handed over. */
   readonly handOver: (deadline: WorkersDeadline) => Promise<void>
   readonly log: (level: Level, text: string) => void
-  /** The node has taken a lease that it did not have. */
-  readonly taken: () => void
+  /** The node has taken a lease that it did not have, or has runs of other nodes to take. */
+  readonly wake: () => void
 }
 
 /**
@@ -41,6 +41,7 @@ export class LeaseKeeper {
   #held: WorkersDeadline | undefined
   /** Node and epoch of the last lease, to end it. */
   #last: { readonly id: string; readonly epoch: number } | undefined
+  #lapsed = ''
   #logged = ''
 
   constructor(options: LeaseKeeperOptions) {
@@ -78,7 +79,7 @@ export class LeaseKeeper {
 
   /** @returns time until the next renewal, ms */
   async #renew(): Promise<number> {
-    const { leases, bootMs, times, card, profiles, handOver, taken } = this.#options
+    const { leases, bootMs, times, card, profiles, handOver, wake } = this.#options
     const of = times()
     const problem = leaseProblem(of)
     if (problem !== undefined) {
@@ -101,7 +102,10 @@ export class LeaseKeeper {
       this.#last = { id: now.id, epoch: answer.epoch }
       if (isNew) this.#report('info', `node ${now.name} has its lease (epoch ${answer.epoch})`)
       await leases.register(now.id, profiles())
-      if (isNew) taken()
+      const lapsed = answer.lapsed.join(' ')
+      const hasRuns = lapsed !== '' && lapsed !== this.#lapsed
+      this.#lapsed = lapsed
+      if (isNew || hasRuns) wake()
       return of.renewMs
     } catch (error) {
       if (!(error instanceof HermesError)) throw error

@@ -25,12 +25,12 @@ export interface OwnLeaseFacts {
   readonly identity: NodeIdentity
   readonly leases: Leases
   readonly log: (level: Level, text: string) => void
-  readonly taken: () => void
+  readonly wake: () => void
 }
 
 /** The connection to the supervisor stays open, so that others who use up the connections keep no renewal from it. */
 export function ownLease(facts: OwnLeaseFacts): { readonly keeper: LeaseKeeper; close(): Promise<void> } {
-  const { home, env, host, version, clock, bootMs, controlSocket, identity, leases, log, taken } = facts
+  const { home, env, host, version, clock, bootMs, controlSocket, identity, leases, log, wake } = facts
   const length = new ConfigCache(({ config }) => config.kanban.nodeLeaseMs)
   const labels = new ConfigCache(({ config }) => config.kanban.labels)
   let client: ControlClient | undefined
@@ -67,7 +67,7 @@ export function ownLease(facts: OwnLeaseFacts): { readonly keeper: LeaseKeeper; 
       await ask((open) => open.request('node-lease', { epoch, workersUntilMs: atMs }))
     },
     log,
-    taken,
+    wake,
   }
   return {
     keeper: new LeaseKeeper(options),

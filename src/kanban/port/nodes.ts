@@ -47,7 +47,12 @@ export interface NodeCard {
 }
 
 export type LeaseAnswer =
-  | { readonly state: 'held'; readonly epoch: number }
+  | {
+      readonly state: 'held'
+      readonly epoch: number
+      /** Ids of nodes that are silent for so long that their runs are taken, in order. */
+      readonly lapsed: readonly string[]
+    }
   /** Another node that lives has this id, or this name. */
   | { readonly state: 'refused'; readonly same: 'id' | 'name'; readonly instance: string }
 

@@ -1,5 +1,6 @@
 /** The lease of a node in the database. */
 import { admit, type NodeRow } from '../nodes/admit.ts'
+import { RECLAIM_AFTER_MS } from '../nodes/timing.ts'
 import type { LeaseAnswer, Leases, NodeCard } from '../port/nodes.ts'
 import { type Client, Connection, jsonText } from './connection.ts'
 import { lockNodes } from './node-tables.ts'
@@ -18,8 +19,10 @@ export class DatabaseLeases implements Leases {
   async take(card: NodeCard, epoch: number | undefined): Promise<LeaseAnswer> {
     if (!this.#areMade) await makeNodes(this.#connection)
     this.#areMade = true
-    if (epoch !== undefined && (await this.#connection.use((client) => renewed(client, card, epoch))))
-      return { state: 'held', epoch }
+    if (epoch !== undefined) {
+      const lapsed = await this.#connection.use((client) => renewed(client, card, epoch))
+      if (lapsed !== undefined) return { state: 'held', epoch, lapsed }
+    }
     return this.#connection.transaction((client) => taken(client, card))
   }
 
@@ -41,14 +44,30 @@ export class DatabaseLeases implements Leases {
   }
 }
 
-/** A lease that has lapsed is never renewed: other nodes may have taken its runs. */
-async function renewed(client: Client, { id, instance, leaseMs }: NodeCard, epoch: number): Promise<boolean> {
-  const { rowCount } = await client.query(
-    `UPDATE hermes.nodes SET lease_until = ${NOW} + $4::integer, lease_ms = $4::integer, heard_at = ${NOW}
-     WHERE id = $1 AND instance = $2 AND epoch = $3 AND lease_until > ${NOW}`,
-    [id, instance, epoch, leaseMs],
+/**
+ * A lease that has lapsed is never renewed: other nodes may have taken its runs.
+ * @returns the ids of nodes whose runs are taken; undefined: not renewed
+ */
+async function renewed(
+  client: Client,
+  { id, instance, leaseMs }: NodeCard,
+  epoch: number,
+): Promise<readonly string[] | undefined> {
+  const [found] = await rows<{ readonly lapsed: readonly string[] }>(
+    client,
+    `UPDATE hermes.nodes n SET lease_until = ${NOW} + $4::integer, lease_ms = $4::integer, heard_at = ${NOW}
+     WHERE id = $1 AND instance = $2 AND epoch = $3 AND lease_until > ${NOW}
+     RETURNING coalesce((
+       SELECT json_agg(o.id ORDER BY o.id) FROM hermes.nodes o WHERE o.id <> n.id
+         AND greatest(o.lease_until, n.taken_at) < ${NOW} - $5::integer
+     ), '[]') AS lapsed`,
+    id,
+    instance,
+    epoch,
+    leaseMs,
+    RECLAIM_AFTER_MS,
   )
-  return rowCount === 1
+  return found?.lapsed
 }
 
 async function taken(client: Client, card: NodeCard): Promise<LeaseAnswer> {
@@ -101,5 +120,5 @@ async function taken(client: Client, card: NodeCard): Promise<LeaseAnswer> {
     card.instance,
     card.id,
   ])
-  return { state: 'held', epoch }
+  return { state: 'held', epoch, lapsed: [] }
 }

@@ -55,8 +55,8 @@ describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of o
     expect(await a?.boards.nodes()).toEqual([])
     expect(
       await a?.leases.take(card('a', { labels: { gpu: '', region: 'eu' }, apiUrl: 'https://a' }), undefined),
-    ).toEqual({ state: 'held', epoch: 1 })
-    expect(await b?.leases.take(card('b'), undefined)).toEqual({ state: 'held', epoch: 1 })
+    ).toMatchObject({ state: 'held', epoch: 1 })
+    expect(await b?.leases.take(card('b'), undefined)).toMatchObject({ state: 'held', epoch: 1 })
     await a?.leases.register('a', ['default', 'coder'])
     await b?.leases.register('b', ['default', 'coder', 'writer'])
     const seen = await b?.boards.nodes()
@@ -86,14 +86,29 @@ describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of o
 
   test('a lease goes on while it is renewed, and has the next epoch once it has lapsed', async () => {
     const [a] = await scene('a')
-    expect(await a?.leases.take(card('a'), undefined)).toEqual({ state: 'held', epoch: 1 })
-    expect(await a?.leases.take(card('a'), 1)).toEqual({ state: 'held', epoch: 1 })
+    expect(await a?.leases.take(card('a'), undefined)).toMatchObject({ state: 'held', epoch: 1 })
+    expect(await a?.leases.take(card('a'), 1)).toMatchObject({ state: 'held', epoch: 1 })
     lapse()
     expect(await a?.boards.nodes()).toMatchObject([{ state: 'silent' }])
-    expect(await a?.leases.take(card('a'), 1)).toEqual({ state: 'held', epoch: 2 })
+    expect(await a?.leases.take(card('a'), 1)).toMatchObject({ state: 'held', epoch: 2 })
     expect(await a?.boards.nodes()).toMatchObject([{ state: 'live', lease: { epoch: 2 } }])
     await a?.leases.release('a', 2)
     expect(await a?.boards.nodes()).toMatchObject([{ state: 'silent' }])
+  })
+
+  test('a renewal names the nodes whose runs are taken, once the lease is old enough to judge', async () => {
+    const [a, b] = await scene('a', 'b')
+    const take = async (): Promise<unknown> => await a?.leases.take(card('a'), 1)
+    await a?.leases.take(card('a'), undefined)
+    await b?.leases.take(card('b'), undefined)
+    const database = `nodes_${count - 1}`
+    const age = (set: string) => server.psqlIn(database, `UPDATE hermes.nodes SET ${set}`)
+    age("lease_until = lease_until - 120000 WHERE id = 'b'")
+    expect(await take()).toEqual({ state: 'held', epoch: 1, lapsed: [] })
+    age("taken_at = taken_at - 60000 WHERE id = 'a'")
+    expect(await take()).toEqual({ state: 'held', epoch: 1, lapsed: ['b'] })
+    await b?.leases.take(card('b'), 1)
+    expect(await take()).toEqual({ state: 'held', epoch: 1, lapsed: [] })
   })
 
   test('a copy of a volume is refused, is seen by all, and does not disturb the first', async () => {
@@ -104,9 +119,9 @@ describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of o
     expect(await a?.boards.nodes()).toMatchObject([
       { state: 'live', rival: { host: 'copy-host' }, lease: { epoch: 1 } },
     ])
-    expect(await a?.leases.take(card('a'), 1)).toEqual({ state: 'held', epoch: 1 })
+    expect(await a?.leases.take(card('a'), 1)).toMatchObject({ state: 'held', epoch: 1 })
     lapse()
-    expect(await a?.leases.take(copy, undefined)).toEqual({ state: 'held', epoch: 2 })
+    expect(await a?.leases.take(copy, undefined)).toMatchObject({ state: 'held', epoch: 2 })
     expect(await a?.leases.take(card('a'), 1)).toMatchObject({ state: 'refused', same: 'id' })
   })
 
@@ -115,7 +130,7 @@ describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of o
     await a?.leases.take(card('a', { name: 'h1' }), undefined)
     expect(await b?.leases.take(card('b', { name: 'h1' }), undefined)).toMatchObject({ state: 'refused', same: 'name' })
     lapse()
-    expect(await b?.leases.take(card('b', { name: 'h1' }), undefined)).toEqual({ state: 'held', epoch: 1 })
+    expect(await b?.leases.take(card('b', { name: 'h1' }), undefined)).toMatchObject({ state: 'held', epoch: 1 })
     expect((await a?.boards.nodes())?.map(({ name }) => name)).toEqual(['h1', 'h1~a'])
   })
 
