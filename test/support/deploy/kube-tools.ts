@@ -26,7 +26,7 @@ export function whyNoKubeTools(): string | undefined {
   const why =
     code === 0
       ? undefined
-      : 'helm and kubectl are not on PATH; node scripts/testing/fetch-kube-tools.ts fetches them (37 MB)'
+      : 'helm and kubectl are not on PATH; npm run kube-tools fetches them (37 MB)'
   if (why !== undefined && process.env.HERMES_REQUIRE_DOCKER === '1') throw new Error(why)
   return why
 }
