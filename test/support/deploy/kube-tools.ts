@@ -23,10 +23,7 @@ export const kubectl = (args: readonly string[], options: RunOptions = {}): Ran 
  */
 export function whyNoKubeTools(): string | undefined {
   const { code } = tryRunSync('sh', ['-c', 'command -v helm && command -v kubectl'], { env: withKubeTools() })
-  const why =
-    code === 0
-      ? undefined
-      : 'helm and kubectl are not on PATH; npm run kube-tools fetches them (37 MB)'
+  const why = code === 0 ? undefined : 'helm and kubectl are not on PATH; npm run kube-tools fetches them (37 MB)'
   if (why !== undefined && process.env.HERMES_REQUIRE_DOCKER === '1') throw new Error(why)
   return why
 }
