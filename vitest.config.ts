@@ -21,7 +21,6 @@ const LONGEST = [
   'container/image/docs',
   'container/engines/swarm',
   'container/engines/podman',
-  'container/engines/many-machines',
 ]
 for (const name of LONGEST) statSync(join(import.meta.dirname, 'test', `${name}.test.ts`))
 const rank = ({ moduleId }: TestSpecification): number => {

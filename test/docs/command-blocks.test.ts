@@ -7,7 +7,7 @@ const ELSEWHERE = {
   'CONTRIBUTING.md': 'test/process/checkout/contributing.test.ts',
   'docs/debugging.md': 'test/process/checkout/contributing.test.ts',
   // Its stacks: test/container/engines/swarm.test.ts.
-  'docs/many-machines.md': 'test/container/engines/many-machines.test.ts',
+  'docs/many-machines.md': 'test/container/alone/many-machines.test.ts',
   'docs/podman.md': 'test/container/engines/podman.test.ts',
   'docs/swarm.md': 'test/container/engines/swarm.test.ts',
   // `npm ci` wants the registry; what it makes, and the rest, is in

@@ -58,11 +58,17 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
       API_SERVER_ENABLED: '1',
       API_SERVER_KEY_FILE: '/opt/data/key',
     },
-    files: { key: 'k'.repeat(40), desired_state: 'running\n', 'profiles/coder/config.yaml': '' },
+    files: {
+      key: 'k'.repeat(40),
+      desired_state: 'running\n',
+      'profiles/coder/config.yaml': 'gateway: {schedule: "0 0 1 1 *"}',
+      schema: '{}',
+    },
   })
   for (const slot of ['gateway-default', 'dashboard', 'service-web-log']) await box.up(slot)
   await box.ok('hermes', 'kanban', 'create', 'a task', '--assignee', 'coder')
   await box.up('dispatcher')
+  await box.ok('hermes', 'kanban', 'create', 'another', '--assignee', 'coder', '--result-schema', '/opt/data/schema')
   await box.exec(['hermes', 'kanban', 'work'])
   // Nothing listens there: the client of the database is loaded all the same.
   await box.exec(['env', 'HERMES_KANBAN_DATABASE=postgres://127.0.0.1:1/none', 'hermes', 'kanban', 'list'])

@@ -166,10 +166,10 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
       for (const one of [id, once]) await until(a, one, 'running')
       await beating(b)
       const all = tree(hermes.init.pid ?? 0)
-      for (const pid of all) process.kill(pid, 'SIGSTOP')
+      signalAll(all, 'SIGSTOP')
       await until(a, id, 'ready')
       await until(a, once, 'blocked')
-      for (const pid of all.reverse()) process.kill(pid, 'SIGCONT')
+      signalAll(all.reverse(), 'SIGCONT')
       await waitFor('the second run', async () => (await shown(a, id)).runs.length === 2, DEADLINE)
       const old = await waitFor(
         'the first run to have no process',
@@ -198,7 +198,7 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
       await holdsLease(db, 'b')
       const id = await create(b, '--assignee', 'b')
       await beating(b)
-      for (const pid of tree(first.init.pid ?? 0).reverse()) process.kill(pid, 'SIGKILL')
+      signalAll(tree(first.init.pid ?? 0).reverse(), 'SIGKILL')
       await first.exit()
       rmSync(join(b.home, 'beat'))
       await using second = await b.start()
@@ -246,6 +246,17 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     await until(b, id, 'done')
   })
 })
+
+/** What a worker has started may have ended since it was seen. */
+function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+}
 
 /** A process and everything below it. */
 function tree(root: number): number[] {

@@ -339,7 +339,7 @@ describe('control commands', () => {
       await story.does('s6-svc', '-tkr', '@finishes')
       await story.does('s6-svc', '-o', '@finishes')
       await story.becomes('finishes', 'false false true false false')
-      await story.does('s6-svwait', '-D', '-t', LITTLE, '@finishes')
+      await story.does('s6-svwait', '-D', '-t', '1000', '@finishes')
       rmSync(hold)
       await story.does('s6-svwait', '-D', '-t', '60000', '@finishes')
       await story.becomes('finishes', 'false false true false false')

@@ -101,7 +101,11 @@ function layReal(dir: string, service: TestService): void {
   if (service.down) file('down', '')
   if (service.downSignal) file('down-signal', `${service.downSignal}\n`)
   if (service.timeoutKillMs) file('timeout-kill', `${service.timeoutKillMs}\n`)
-  if (service.finish) file('finish', service.finish, 0o755)
+  if (service.finish) {
+    file('finish', service.finish, 0o755)
+    // Not the usual 5 s, which can pass on a busy machine while a test holds the script.
+    file('timeout-finish', '60000\n')
+  }
 }
 
 const profileOf = (service: TestService, key: string): TestProfile => ({
