@@ -247,7 +247,7 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
   })
 })
 
-/** What a worker has started may have ended since it was seen. */
+/** Signals each process that still lives: programs of a worker may have ended since they were seen. */
 function signalAll(pids: readonly number[], signal: NodeJS.Signals): void {
   for (const pid of pids) {
     try {
