@@ -76,7 +76,7 @@ test('every npm script that the pages for developers name exists', () => {
     readFileSync(join(root, path), 'utf8'),
   )
   const named = texts.flatMap((text) =>
-    [...text.matchAll(/\bnpm (?:run ([\w:]+)|(test)\b)/g)].map(([, run, test]) => run ?? test),
+    [...text.matchAll(/\bnpm (?:run ([\w:-]+)|(test)\b)/g)].map(([, run, test]) => run ?? test),
   )
   expect(named).toContain('test:unit')
   expect(named.filter((name) => name === undefined || scripts[name] === undefined)).toEqual([])
