@@ -138,6 +138,22 @@ export async function startHermes(options: {
   return hermes
 }
 
+/** Waits for a gateway to be as `is` says. @throws Error with how it was last */
+export const gatewayThat = (
+  hermes: RunningHermes,
+  profile: string,
+  is: (slot: SlotStatus) => boolean,
+): Promise<SlotStatus> =>
+  waitFor(
+    `gateway-${profile}`,
+    async () => {
+      const found = await hermes.slot(`gateway-${profile}`)
+      if (found !== undefined && is(found)) return found
+      throw new Error(JSON.stringify(found))
+    },
+    { deadlineMs: 60_000 },
+  )
+
 /** Every line a slot has in its log: archives in order, then current. */
 export function logLines(home: string, profile: string): string[] {
   const dir = join(home, 'logs', 'gateways', profile)

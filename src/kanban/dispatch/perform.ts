@@ -118,9 +118,8 @@ export class Performer {
         return { type: 'end', row, end, settlement }
       }
       case 'promote':
-        return { type: 'promote', id: step.id, from: step.from, to: step.to }
       case 'assign':
-        return { type: 'assign', id: step.id, assignee: step.assignee }
+        return step
       case 'spawn':
         return { type: 'claim', id: step.id, assignee: step.assignee }
     }

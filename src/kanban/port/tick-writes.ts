@@ -1,5 +1,6 @@
 /** The writes of a tick. */
 import type { RunEnd, Settlement } from '../running.ts'
+import type { TickStep } from '../tick.ts'
 import type { RunningRow, TaskRow } from './rows.ts'
 
 /** A claim that this dispatcher has made. */
@@ -37,14 +38,8 @@ export type TickWrite =
   | { readonly type: 'extend'; readonly row: EndedRow }
   /** Ends a run and moves its task. */
   | { readonly type: 'end'; readonly row: EndedRow; readonly end: RunEnd; readonly settlement: Settlement }
-  | {
-      readonly type: 'promote'
-      readonly id: string
-      readonly from: 'todo' | 'scheduled'
-      readonly to: 'ready' | 'todo'
-    }
-  /** Assigns the fallback assignee if the task is still unassigned. */
-  | { readonly type: 'assign'; readonly id: string; readonly assignee: string }
+  /** Promotes a task, or assigns the fallback assignee if it is still unassigned. */
+  | Extract<TickStep, { readonly type: 'promote' | 'assign' }>
   /** Claims a ready task; from here on it is running, whatever happens to this process. */
   | { readonly type: 'claim'; readonly id: string; readonly assignee: string }
 

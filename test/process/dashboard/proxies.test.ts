@@ -99,7 +99,8 @@ async function run(
   return {
     port,
     async [Symbol.asyncDispose]() {
-      child.kill('SIGKILL')
+      // Not KILL: a worker of nginx outlives its master.
+      child.kill('SIGTERM')
       await exited
     },
   }

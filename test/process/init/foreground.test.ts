@@ -21,6 +21,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { readProcess } from '../../../src/system/programs/proc.ts'
 import { outputOf } from '../../support/programs/output.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { FakeInstall, type FakeSupervisor } from '../../support/supervisor/fake-supervisor.ts'
@@ -232,7 +233,9 @@ test.skipIf(!isRoot).each(Object.entries(reopens))(
       })
     await using run = start(join(dir, 'home'))
     await run.shows(`hermes: supervising ${dir}/home`)
-    const { start: told } = await install.life(1)
+    const { start: told, pid } = await install.life(1)
+    // Where it is not the controlling terminal, init goes on when that closes.
+    using _init = { [Symbol.dispose]: () => process.kill(readProcess(pid)?.ppid ?? Number.NaN, 'SIGKILL') }
     expect(told.stdout.kind).toBe(before === '' ? 'stream' : 'shared')
     await using refused = start(join(dir, 'nobody/may/make/this'))
     await refused.shows('hermes: error: ')

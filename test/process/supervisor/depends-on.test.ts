@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { SlotStatus } from '../../../src/protocol/control.ts'
-import { type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
+import { gatewayThat, type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const sh = (text: string): readonly string[] => ['sh', '-c', text]
@@ -32,16 +32,7 @@ beforeAll(async () => {
 })
 afterAll(() => hermes[Symbol.asyncDispose]())
 
-const slot = (name: string, is: (slot: SlotStatus) => boolean): Promise<SlotStatus> =>
-  waitFor(
-    `gateway-${name}`,
-    async () => {
-      const found = await hermes.slot(`gateway-${name}`)
-      if (found !== undefined && is(found)) return found
-      throw new Error(JSON.stringify(found))
-    },
-    { deadlineMs: 60_000 },
-  )
+const slot = (name: string, is: (slot: SlotStatus) => boolean): Promise<SlotStatus> => gatewayThat(hermes, name, is)
 const isUp = ({ state }: SlotStatus): boolean => state === 'up'
 const reason = async (name: string): Promise<string | undefined> => (await slot(name, () => true)).reason
 const touch = (name: string, file: string): void => writeFileSync(join(hermes.home, 'profiles', name, file), '')

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { SlotStatus } from '../../../src/protocol/control.ts'
 import { hermes as cli } from '../../support/cli.ts'
-import { logLines, type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
+import { gatewayThat, logLines, type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const sh = (text: string): readonly string[] => ['sh', '-c', text]
@@ -21,16 +21,7 @@ beforeAll(async () => {
 })
 afterAll(() => hermes[Symbol.asyncDispose]())
 
-const slot = (name: string, is: (slot: SlotStatus) => boolean): Promise<SlotStatus> =>
-  waitFor(
-    `gateway-${name}`,
-    async () => {
-      const found = await hermes.slot(`gateway-${name}`)
-      if (found !== undefined && is(found)) return found
-      throw new Error(JSON.stringify(found))
-    },
-    { deadlineMs: 60_000 },
-  )
+const slot = (name: string, is: (slot: SlotStatus) => boolean): Promise<SlotStatus> => gatewayThat(hermes, name, is)
 const say = (op: 'start' | 'stop' | 'restart', name: string) =>
   hermes.control((client) => client.request(op, { slot: `gateway-${name}`, wait: true, timeoutMs: 20_000 }))
 const isOn = ({ wanted, nextStartAt }: SlotStatus): boolean => wanted === 'up' && nextStartAt !== undefined
