@@ -38,10 +38,7 @@ export class Peers {
    * @throws HermesError FAILED with the detail NO_NODE: nothing that is a dashboard of ours answers there
    */
   async ask(peer: Peer, method: 'GET' | 'POST', path: string, json?: unknown): Promise<PeerAnswer> {
-    const response = await this.#fetch(peer, path, {
-      method,
-      ...(json !== undefined && { body: JSON.stringify(json), headers: { 'Content-Type': 'application/json' } }),
-    })
+    const response = await this.#fetch(peer, path, { method, ...bodyOf(json) })
     return answerOf(peer, response)
   }
 
@@ -57,15 +54,7 @@ export class Peers {
     init: { readonly method?: 'POST'; readonly json?: unknown } = {},
   ): Promise<ReadableStream<Uint8Array> | PeerAnswer> {
     const { method = 'GET', json } = init
-    const response = await this.#fetch(
-      peer,
-      path,
-      {
-        method,
-        ...(json !== undefined && { body: JSON.stringify(json), headers: { 'Content-Type': 'application/json' } }),
-      },
-      signal,
-    )
+    const response = await this.#fetch(peer, path, { method, ...bodyOf(json) }, signal)
     return response.ok && response.body !== null ? response.body : answerOf(peer, response)
   }
 
@@ -115,6 +104,9 @@ export class Peers {
     throw unreachable(`node ${name} is not asked: ${address.problem}`, address.next)
   }
 }
+
+const bodyOf = (json: unknown): RequestInit =>
+  json === undefined ? {} : { body: JSON.stringify(json), headers: { 'Content-Type': 'application/json' } }
 
 const UNREACHABLE =
   'check that its container runs, that its dashboard is on, and that HERMES_NODE_URL there leads to it; "hermes nodes" says when it was last heard'

@@ -48,6 +48,13 @@ const visible = (tab: Tab): Promise<string[]> =>
       .map((row) => row.textContent)
   })
 
+/** Turns the wheel until the view is held: a browser ignores it over a box that it has not drawn yet. */
+const wheelUp = ({ page }: Tab, px: number): Promise<unknown> =>
+  waitFor('the view to be held', async () => {
+    await page.mouse.wheel(0, -px)
+    return page.getByRole('button', { name: /^Follow/ }).isVisible()
+  })
+
 /** Everything that moves without having been asked to, as the browser itself finds it: what, and by how much. */
 const watchJumps = (tab: Tab) =>
   tab.page.evaluate(() => {
@@ -122,8 +129,7 @@ describe('while a thousand lines come each second', () => {
     const { page } = tab
     await waitFor('some lines', async () => (await held(tab)) > 1_000)
     await page.locator('.log-lines').hover()
-    await page.mouse.wheel(0, -600)
-    await page.getByRole('button', { name: /^Follow/ }).waitFor()
+    await wheelUp(tab, 600)
     const read = await visible(tab)
     await tab.sees('.behind', /[\d,]{3,} new lines/)
     expect(await visible(tab)).toEqual(read)
@@ -131,8 +137,7 @@ describe('while a thousand lines come each second', () => {
     await page.keyboard.press('End')
     await page.getByRole('button', { name: /^Pause/ }).waitFor()
     await page.locator('.log-lines').hover()
-    await page.mouse.wheel(0, -600)
-    await page.getByRole('button', { name: /^Follow/ }).waitFor()
+    await wheelUp(tab, 600)
     await waitFor('the end to be reached', async () => {
       await page.mouse.wheel(0, 100_000)
       return page.getByRole('button', { name: /^Pause/ }).isVisible()
@@ -161,8 +166,7 @@ describe('a long log without a writer', () => {
     expect(await held(tab)).toBe(500)
     const box = page.locator('.log-lines')
     await box.hover()
-    await page.mouse.wheel(0, -1_000)
-    await page.getByRole('button', { name: /^Follow/ }).waitFor()
+    await wheelUp(tab, 1_000)
     while ((await held(tab)) < 3_000) {
       const before = await held(tab)
       await box.evaluate((element) => {
@@ -183,6 +187,22 @@ describe('a long log without a writer', () => {
     await waitFor('the middle', async () => (await visible(tab))[0]?.endsWith('entry 1001'))
     await page.getByRole('button', { name: /^Follow/ }).waitFor()
     expect(await held(tab)).toBe(3_000)
+  })
+
+  test('is held by scrolling up, also when it is drawn again before the browser reports the scrolling', async () => {
+    writeLog('quiet', 3_000)
+    await using tab = await scene.at('/profiles/quiet')
+    await tab.sees('.log-row', 'entry 3000')
+    await tab.page.evaluate(() => {
+      const box = document.querySelector('.log-lines') as HTMLElement
+      const search = document.querySelector('.log-controls input') as HTMLInputElement
+      box.scrollTop -= 1_000
+      search.value = 'entry'
+      search.dispatchEvent(new InputEvent('input', { bubbles: true }))
+    })
+    await tab.page.getByRole('button', { name: /^Follow/ }).waitFor()
+    // 1,000 px are 50 rows.
+    expect((await visible(tab)).at(-1)).toMatch(/entry 2950$/)
   })
 
   test('is filtered by text and level, and searched to its beginning', async () => {

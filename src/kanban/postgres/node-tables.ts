@@ -32,13 +32,17 @@ CREATE TABLE IF NOT EXISTS hermes.lives (
   node text COLLATE "C" NOT NULL REFERENCES hermes.nodes (id)
 )`
 
-/** Keeps out others that make tables, or decide about a lease. */
+/** Keeps out others that make tables, functions or boards; IF NOT EXISTS alone does not keep two processes apart. */
+export const lockBoards = (client: Client): Promise<unknown> =>
+  client.query("SELECT pg_advisory_xact_lock(hashtextextended('hermes.boards', 0))")
+
+/** Keeps out others that decide about a lease. After {@link lockBoards}, if a transaction takes both. */
 export const lockNodes = (client: Client): Promise<unknown> =>
   client.query("SELECT pg_advisory_xact_lock(hashtextextended('hermes.nodes', 0))")
 
-/** Makes them, unless they are there. IF NOT EXISTS alone does not keep two processes apart. */
+/** Makes them, unless they are there, and the schema that holds the list of boards, too. */
 export async function addNodeTables(client: Client): Promise<void> {
-  await lockNodes(client)
+  await lockBoards(client)
   await client.query(TABLES)
 }
 

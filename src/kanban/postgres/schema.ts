@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { HermesError } from '../../system/errors.ts'
 import { STATUSES } from '../task.ts'
 import type { Client, Connection } from './connection.ts'
-import { addNodeTables, fence } from './node-tables.ts'
+import { addNodeTables, fence, lockBoards } from './node-tables.ts'
 
 /** Counts the generations of the tables, in `hermes.boards`. */
 export const VERSION = 4
@@ -165,8 +165,7 @@ CREATE TABLE IF NOT EXISTS hermes.boards (
 export async function makeBoard(connection: Connection, slug: string): Promise<void> {
   if ((await versionOf(connection, slug)) !== undefined) return
   await connection.transaction(async (client) => {
-    // Two processes may make it at once; IF NOT EXISTS alone does not keep them apart.
-    await client.query("SELECT pg_advisory_xact_lock(hashtextextended('hermes.boards', 0))")
+    await lockBoards(client)
     await client.query(BOARDS)
     const known = await client.query('SELECT 1 FROM hermes.boards WHERE slug = $1', [slug])
     if (known.rows.length === 0) await make(client, slug)
@@ -177,7 +176,7 @@ export async function makeBoard(connection: Connection, slug: string): Promise<v
 export async function migrateBoard(connection: Connection, slug: string, from: number): Promise<void> {
   if (from >= VERSION) return
   await connection.transaction(async (client) => {
-    await client.query("SELECT pg_advisory_xact_lock(hashtextextended('hermes.boards', 0))")
+    await lockBoards(client)
     const { rows } = await client.query('SELECT schema_version FROM hermes.boards WHERE slug = $1', [slug])
     // Another process may have been quicker.
     const found = (rows[0] as { schema_version: number } | undefined)?.schema_version ?? VERSION

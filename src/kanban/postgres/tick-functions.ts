@@ -7,6 +7,7 @@ import { createHash } from 'node:crypto'
 import { CLAIM_TTL_MS } from '../running.ts'
 import { ANY } from '../task.ts'
 import type { Client, Connection } from './connection.ts'
+import { lockBoards } from './node-tables.ts'
 import { NOW } from './schema.ts'
 
 export const CANDIDATE =
@@ -260,7 +261,7 @@ export const isMissing = (error: unknown): boolean => (error as { code?: unknown
 
 export const makeTickFunctions = (connection: Connection, functions: TickFunctions): Promise<void> =>
   connection.transaction(async (client: Client) => {
-    await client.query("SELECT pg_advisory_xact_lock(hashtextextended('hermes.boards', 0))")
+    await lockBoards(client)
     for (const { name, create } of [functions.reads, functions.writes]) {
       const known = await client.query('SELECT 1 WHERE to_regproc($1) IS NOT NULL', [name])
       if (known.rows.length === 0) await client.query(create)

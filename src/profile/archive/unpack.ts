@@ -23,8 +23,12 @@ export async function unpackProfile(
 ): Promise<Manifest> {
   await promises.mkdir(dir, { mode: 0o755 })
   const tar = extract()
-  // The loop below ends with it.
-  stream.on('error', (error) => tar.destroy(error))
+  // The loop below ends with it. An entry that is being read may only know that it was destroyed.
+  let failure: Error | undefined
+  stream.on('error', (error) => {
+    failure = error
+    tar.destroy(error)
+  })
   stream.pipe(tar)
   const seen: ManifestEntry[] = []
   let manifest: Manifest | undefined
@@ -46,8 +50,9 @@ export async function unpackProfile(
         entry.resume()
       }
     }
-  } catch (error) {
+  } catch (thrown) {
     stream.destroy()
+    const error = failure ?? thrown
     if (error instanceof HermesError || (error as NodeJS.ErrnoException).code !== undefined) throw error
     throw damaged(`cannot be read to its end (${(error as Error).message})`, error)
   }

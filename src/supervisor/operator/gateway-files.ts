@@ -46,9 +46,10 @@ export class GatewayFiles {
     this.#held = held
   }
 
-  record({ key, slot }: SlotEntry): void {
+  record({ key, slot, removing }: SlotEntry): void {
     const profile = profileOfSlot(key)
-    if (profile === undefined || this.#held || isInFlight(slot)) return
+    // While a slot is removed, its directory is gone: a directory of that name is a new profile's.
+    if (profile === undefined || removing || this.#held || isInFlight(slot)) return
     const facts =
       this.#stopped === undefined ? this.#observed(slot) : this.#stopped.has(key) ? finalFacts(slot) : undefined
     if (facts === undefined) return

@@ -52,7 +52,7 @@ export interface KnownSlot {
  */
 export interface ReconcileState {
   /** Place where each slot's profile was last seen. */
-  readonly places: { readonly [profile: string]: { readonly dir: DirId; readonly parent: DirId | null } }
+  readonly places: { readonly [profile: string]: Place }
   /** Since when it has been missing there. */
   readonly goneSinceMs: { readonly [profile: string]: number }
   /** Reports that were made and still hold. */
@@ -60,6 +60,13 @@ export interface ReconcileState {
   /** Number of entries of `profiles/` named in this container's life, and whether the rest was counted. */
   readonly named: number
   readonly counted: boolean
+}
+
+interface Place {
+  readonly dir: DirId
+  readonly parent: DirId | null
+  /** Its slot was being removed: what has its name after that is a new profile. */
+  readonly leaving?: true
 }
 
 export type ReconcileStep =
@@ -144,7 +151,7 @@ export function planReconcile(
   }
 }
 
-type Places = Record<string, { dir: DirId; parent: DirId | null }>
+type Places = Record<string, Place>
 interface Part {
   readonly steps: readonly ReconcileStep[]
   /** Reported once. */
@@ -174,13 +181,13 @@ function planMissing(
       // A process that does not say where it runs runs where its profile was when it was first seen, even if another is
       // there now.
       const runsIn = living && startedIn === undefined ? state.places[profile]?.dir : undefined
-      places[profile] = { dir: runsIn ?? dir, parent: disk.parent }
+      places[profile] = { dir: runsIn ?? dir, parent: disk.parent, ...(removing && { leaving: true }) }
       continue
     }
     // Nothing is remembered, but its directory is here under another name: it was here, and was renamed.
     const renamed = disk.profiles.some((other) => other.dir === startedIn)
     const place = state.places[profile] ?? (renamed && startedIn ? { dir: startedIn, parent: disk.parent } : undefined)
-    if (place !== undefined) places[profile] = place
+    if (place !== undefined) places[profile] = { ...place, ...(removing && { leaving: true }) }
     if (removing || maybe.has(profile)) continue
     if (disk.parent === null) kept.push(profile)
     // Its former place is unknown (the state was lost), so its absence proves nothing.
@@ -188,7 +195,10 @@ function planMissing(
     else {
       const since = state.goneSinceMs[profile] ?? nowMs
       goneSinceMs[profile] = since
-      if (nowMs - since >= CONFIRM_MS) steps.push({ type: 'remove', profile })
+      if (nowMs - since >= CONFIRM_MS) {
+        steps.push({ type: 'remove', profile })
+        places[profile] = { ...place, leaving: true }
+      }
       againAtMs = Math.max(nowMs, Math.min(againAtMs ?? Number.POSITIVE_INFINITY, since + CONFIRM_MS))
     }
   }
@@ -224,7 +234,8 @@ function planFound(disk: Disk, slots: readonly KnownSlot[], state: ReconcileStat
     }
     const desired = copyOf === undefined ? profile.desired : undefined
     // Seen before: it had a slot whose file is lost.
-    const isNew = !boot && state.places[name] === undefined
+    const place = state.places[name]
+    const isNew = !boot && (place === undefined || place.leaving === true)
     const start = desired?.wanted === 'running' && user === undefined && !isNew
     const warnings = [...(desired?.warnings ?? [])]
     if (copyOf !== undefined) warnings.push(copyText(name, copyOf))

@@ -111,6 +111,15 @@ describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of o
     expect(await take()).toEqual({ state: 'held', epoch: 1, lapsed: [] })
   })
 
+  test('the first lease and the first board of a new database can be made at the same time', async () => {
+    const nodes = await scene('a', 'b', 'c', 'd')
+    const made = nodes.flatMap(({ boards, leases }, at) => [
+      leases.take(card(`n${at}`), undefined),
+      boards.open(boards.place('default'), { mode: 'create', warn: (text) => expect.fail(text) }),
+    ])
+    expect((await Promise.allSettled(made)).filter(({ status }) => status === 'rejected')).toEqual([])
+  })
+
   test('a copy of a volume is refused, is seen by all, and does not disturb the first', async () => {
     const [a] = await scene('a')
     await a?.leases.take(card('a'), undefined)

@@ -7,6 +7,7 @@ import { NpmRun, newcomersMachine } from '../../support/newcomer.ts'
 import { type Block, commandBlocks, OF_DEVELOPERS, pages, root } from '../../support/pages.ts'
 import { freePort } from '../../support/port.ts'
 import { named, whyNoStrace } from '../../support/tools.ts'
+import { waitFor } from '../../support/wait.ts'
 
 const blocksOf = (path: string): readonly Block[] => {
   const page = pages().find((one) => one.path === path)
@@ -55,6 +56,10 @@ test.skipIf(why !== undefined).each(OF_DEVELOPERS)(
       const [target] = (await (await fetch(`http://${address}/json/list`)).json()) as { title: string }[]
       expect(target?.title).toMatch(/\/lib\/supervisor\.cjs$/)
     }
+    const [, home = ''] = /HERMES_HOME=(\S+)/.exec(exports) ?? []
+    await waitFor('the gateway to print its first line', () => existsSync(join(home, 'logs/gateways/coder/current')), {
+      deadlineMs: 60_000,
+    })
     for (const block of blocks.filter((one) => !isDev(one))) {
       const { code, stdout, stderr } = await tryRun('bash', ['-c', `${PRELUDE}${exports}\n${block.text}`], {
         cwd: machine.checkout,

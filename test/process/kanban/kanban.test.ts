@@ -405,13 +405,15 @@ test('a worker over its max runtime that ignores TERM is killed, with what it st
   const { id } = createTask(s.board, input, actor()).task
   await waitFor('the task to be blocked', () => requireTask(s.board, id).status === 'blocked', { deadlineMs: 60_000 })
   expect(requireTask(s.board, id)).toMatchObject({ failures: 1, lastError: 'it ran longer than its 1 s' })
-  const left = readdirSync('/proc').filter((pid) => {
-    try {
-      return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark)
-    } catch {
-      return false // it has ended since
-    }
-  })
-  expect(left).toEqual([])
+  const left = (): string[] =>
+    readdirSync('/proc').filter((pid) => {
+      try {
+        return /^\d+$/.test(pid) && readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(mark)
+      } catch {
+        return false // it has ended since
+      }
+    })
+  // KILL has been sent to all of them.
+  await waitFor('each process of it to be gone', () => left().length === 0)
   expect(await hermes.stop()).toBe(0)
 })

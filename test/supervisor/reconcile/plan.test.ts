@@ -133,6 +133,21 @@ describe('a profile that appears while the container runs', () => {
       'start a',
     ])
   })
+
+  test('as one that was removed did, is a new one, in the turn of the removal and after its process has ended', () => {
+    const before = disk([profile('a')])
+    const gone = planReconcile(disk([]), [slot('default'), slot('a')], seen(before), 0)
+    const removed = planReconcile(disk([]), [slot('default'), slot('a')], gone.state, CONFIRM_MS)
+    expect(brief(removed.steps)).toEqual(['remove a'])
+    const startedThere = slot('a', { removing: true, dir: '1:a' })
+    const back = disk([profile('a', '1:new')])
+    expect(brief(planReconcile(back, [slot('default')], removed.state, CONFIRM_MS).steps)).toEqual(['register a'])
+    for (const meanwhile of [disk([]), back]) {
+      const ending = planReconcile(meanwhile, [slot('default'), startedThere], removed.state, CONFIRM_MS)
+      expect(ending.steps).toEqual([])
+      expect(brief(planReconcile(back, [slot('default')], ending.state, CONFIRM_MS).steps)).toEqual(['register a'])
+    }
+  })
 })
 
 describe.each([{ boot: true }, { boot: false }])('a copied directory (boot: $boot)', ({ boot }) => {

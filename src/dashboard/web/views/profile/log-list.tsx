@@ -29,6 +29,7 @@ export function LogList({ view, highlight, onChoose }: LogListProps) {
   const scrollTop = useSignal(0)
   const viewportPx = useSignal(0)
   const shiftSeen = useRef(0)
+  const heightSeen = useRef(0)
   const { version, shift } = view.snapshot.value
   const { shown, longest } = view.buffer
   const older = view.olderState.value
@@ -54,7 +55,11 @@ export function LogList({ view, highlight, onChoose }: LogListProps) {
   useLayoutEffect(() => {
     const element = box.current
     if (element === null) return
-    if (following) element.scrollTop = element.scrollHeight
+    // The event of a user's scrolling comes with the next frame: what is drawn before it must not take the view back.
+    const height = Math.min(heightSeen.current, element.scrollHeight)
+    heightSeen.current = element.scrollHeight
+    if (following && isScrolledUp(element, scrollTop.peek(), height)) view.hold()
+    else if (following) element.scrollTop = element.scrollHeight
     else if (shift > shiftSeen.current) element.scrollTop += (shift - shiftSeen.current) * ROW_PX
     shiftSeen.current = shift
     scrollTop.value = element.scrollTop
@@ -66,12 +71,10 @@ export function LogList({ view, highlight, onChoose }: LogListProps) {
     const was = scrollTop.peek()
     const now = element.scrollTop
     scrollTop.value = now
-    const isAtEndOf = (height: number): boolean => isAtEnd(now, element.clientHeight, height, ROW_PX)
-    // Only scrolling up is the user's action: new lines make the list longer, but the position stays.
-    if (now < was - 1 && !isAtEndOf(element.scrollHeight)) view.hold()
+    if (isScrolledUp(element, was, element.scrollHeight)) view.hold()
     // Users scroll to the end that they see; the last lines may have arrived before this event.
     const { added } = view.snapshot.peek()
-    const down = now > was + 1 && isAtEndOf(element.scrollHeight - added * ROW_PX)
+    const down = now > was + 1 && isAtEnd(now, element.clientHeight, element.scrollHeight - added * ROW_PX, ROW_PX)
     if (down && view.searched.peek() === undefined) view.resume()
     if (now < ROW_PX * 10 && older === 'some' && !view.following.peek()) void view.loadOlder()
   }
@@ -111,6 +114,14 @@ export function LogList({ view, highlight, onChoose }: LogListProps) {
     </div>
   )
 }
+
+/**
+ * Tells whether the user has scrolled up, away from the end: new lines make the list longer, but the position stays.
+ * @param was the position before, in pixels
+ * @param height of the list, in pixels, without lines that the user has not seen
+ */
+const isScrolledUp = ({ scrollTop, clientHeight }: HTMLElement, was: number, height: number): boolean =>
+  scrollTop < was - 1 && !isAtEnd(scrollTop, clientHeight, height, ROW_PX)
 
 const Row = memo(({ entry, highlight }: { readonly entry: Entry; readonly highlight: string }) =>
   entry.kind === 'gap' ? (
