@@ -4,6 +4,9 @@ import { dirname, join } from 'node:path'
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 import { chromiumPath } from '../support/dashboard/browser.ts'
 
+/** Nothing on a page takes so long, on a busy machine either. */
+const WAIT_MS = 90_000
+
 const OUTPUT = join(dirname(dirname(import.meta.dirname)), 'test-output', 'dashboard')
 
 export async function launchChromium(): Promise<Browser> {
@@ -47,6 +50,7 @@ export class Tab implements AsyncDisposable {
 
   static async open(browser: Browser, origin: string, options: BrowserContextOptions = {}): Promise<Tab> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, baseURL: origin, ...options })
+    context.setDefaultTimeout(WAIT_MS)
     return new Tab(context, await context.newPage(), origin)
   }
 
@@ -63,7 +67,7 @@ export class Tab implements AsyncDisposable {
   }
 
   /** Waits until a place of the page has such a text. */
-  async sees(selector: string, text: string | RegExp, deadlineMs = 15_000): Promise<void> {
+  async sees(selector: string, text: string | RegExp, deadlineMs = WAIT_MS): Promise<void> {
     await this.page.locator(selector).filter({ hasText: text }).first().waitFor({ timeout: deadlineMs })
   }
 

@@ -16,7 +16,7 @@ describe.skipIf(why !== undefined)(`the nodes on the page (${why ?? 'a server of
   beforeAll(async () => {
     nodes = await twoNodes()
     browser = await launchChromium()
-  }, 120_000)
+  }, 300_000)
   afterAll(async () => {
     await within('the browser to close', browser.close())
     await nodes[Symbol.asyncDispose]()
@@ -77,7 +77,7 @@ describe.skipIf(why !== undefined)(`the nodes on the page (${why ?? 'a server of
     expect(widths).toEqual([PHONE.width, 0])
   })
 
-  test('a node that has ended is shown as such, with what to do', { timeout: 180_000 }, async () => {
+  test('a node that has ended is shown as such, with what to do', { timeout: 300_000 }, async () => {
     await nodes.h2.hermes.stop()
     await using tab = await at('/nodes')
     await tab.sees(

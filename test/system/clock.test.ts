@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process'
 import { getEventListeners, once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test, vi } from 'vitest'
 import { pause, systemClock } from '../../src/system/clock.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
-import { within } from '../support/wait.ts'
+import { waitFor, within } from '../support/wait.ts'
 
 test('an alarm never rings before its instant, not even by a part of a millisecond', async () => {
   const clock = systemClock()
@@ -113,6 +114,7 @@ test('time for which everything is frozen does not pass, and a clock follows ano
       console.log(JSON.stringify({ event: 'adopted', back: before - clock.nowMs(), ms: clock.frozen().ms }))
     })
     say('begins')
+    process.kill(process.pid, 'SIGSTOP') // before any of its time passes, however late we hear of it
   `
   const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -122,10 +124,10 @@ test('time for which everything is frozen does not pass, and a clock follows ano
   lines.on('line', (line) => said.push(JSON.parse(line)))
   const [first] = await once(lines, 'line')
   expect(JSON.parse(String(first))).toMatchObject({ event: 'begins', ms: 0 })
+  await waitFor('it to be stopped', () => /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, 'latin1')))
   // The machine's own clock, on purpose: nothing of ours may take part in what is measured.
-  child.kill('SIGSTOP')
   const stoppedAtMs = performance.now()
-  await within('a while', new Promise((resolve) => setTimeout(resolve, 3500)), { deadlineMs: 10_000 })
+  await within('a while', new Promise((resolve) => setTimeout(resolve, 3500)))
   const frozenMs = performance.now() - stoppedAtMs
   child.kill('SIGCONT')
   await once(child, 'exit')

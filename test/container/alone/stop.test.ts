@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { gatewayOf, lives, startContainer } from '../../support/container/container.ts'
+import { stretchedMs } from '../../support/wait.ts'
 
 test('docker stop of ten idle gateways takes less than a second and ends with 0', async () => {
   const names = Array.from({ length: 9 }, (_, index) => `p${index}`)
@@ -13,7 +14,7 @@ test('docker stop of ten idle gateways takes less than a second and ends with 0'
   for (const name of ['default', ...names]) await box.up(`gateway-${name}`)
   const { ms, code } = await box.stop()
   expect(code).toBe(0)
-  expect(ms).toBeLessThan(1000)
+  expect(ms).toBeLessThan(stretchedMs(1000))
   expect(JSON.parse(box.file('profiles/p3/gateway_state.json') ?? '{}')).toMatchObject({
     gateway_state: 'running',
     clean: true,
@@ -30,6 +31,6 @@ test('a gateway that ignores TERM is killed within the budget, and named', async
   await box.saw('stubborn')
   const { ms, code } = await box.stop()
   expect(code).toBe(0)
-  expect(ms).toBeLessThan(4500)
+  expect(ms).toBeLessThan(stretchedMs(4500))
   await box.saw(/gateway-default.*(KILL|killed)/)
 })

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { docker } from '../../support/container/engine.ts'
 import { testImage } from '../../support/container/image.ts'
 import { joinSwarm, replicas } from '../../support/container/swarm.ts'
-import { waitFor } from '../../support/wait.ts'
+import { stretchedMs, waitFor } from '../../support/wait.ts'
 
 const SERVICE = 'hermes-test-swarm'
 /** Says in /shared when it has begun to save and when it has saved, half a second later. */
@@ -90,7 +90,7 @@ test('three replicas are healthy at their first check, within 8 s; an update and
       readonly End: string
     }[]
     expect(log[0]).toMatchObject({ ExitCode: 0 })
-    expect(Date.parse(log[0]?.End ?? '') - createdAtMs).toBeLessThan(8_000)
+    expect(Date.parse(log[0]?.End ?? '') - createdAtMs).toBeLessThan(stretchedMs(8_000))
     await waitFor('the gateway to be up', () => docker(['exec', id, 'hermes', 'gateway', 'status']))
   }
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { type Box, lives, startContainer } from '../../support/container/container.ts'
 import { askHttp, cookieHeader, pageToken } from '../../support/dashboard/dashboard.ts'
 import { size } from '../../support/size.ts'
-import { waitFor } from '../../support/wait.ts'
+import { stretchedMs, waitFor } from '../../support/wait.ts'
 
 const victim = { 'profiles/victim/config.yaml': lives(), 'profiles/victim/desired_state': 'running\n' }
 
@@ -134,7 +134,7 @@ for (let i = 0; i < 1000; i++) {
   await waitFor('its thousand connections', () => box.file('tried') !== undefined)
   const startedAtMs = performance.now()
   expect((await askHttp(port, '/api/status')).code).toBe(200)
-  expect(performance.now() - startedAtMs).toBeLessThan(5_000)
+  expect(performance.now() - startedAtMs).toBeLessThan(stretchedMs(5_000))
 })
 
 test('guesses of the password from fifty addresses are four hundred an hour, and lock no browser out that has logged in before', async () => {
@@ -222,7 +222,7 @@ test('a flood into a log directory of tens of thousands of files, in files of 4 
   for (let i = 0; i < 3; i++) {
     const startedAtMs = performance.now()
     await box.ok('hermes', 'status')
-    expect(performance.now() - startedAtMs).toBeLessThan(5_000)
+    expect(performance.now() - startedAtMs).toBeLessThan(stretchedMs(5_000))
   }
 })
 

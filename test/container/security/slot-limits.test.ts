@@ -63,7 +63,7 @@ if (process.env.HERMES_REQUIRE_DOCKER === '1' && whyNoV2 !== undefined) throw ne
 
 test.skipIf(whyNoV2 !== undefined)(
   named('with cgroups of version 2 it is the same, and the container can still be entered', whyNoV2),
-  { timeout: 180_000 },
+  { timeout: 400_000 },
   async () => {
     const main = `
       grep -E "^(CapEff|CapBnd|NoNewPrivs)" /proc/self/status

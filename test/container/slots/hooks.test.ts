@@ -133,7 +133,8 @@ test('a hook that is not executable is named, and does not stop the boot unnotic
 test('a hook that hangs is named, and docker stop still works', async () => {
   await using box = await withHooks({ init: { '10-hangs': '#!/bin/sh\nexec sleep 1000\n' } })
   await box.saw('10-hangs', { deadlineMs: 20_000 })
-  expect((await box.stop()).ms).toBeLessThan(9500)
+  // 137: the engine had to kill it, after ten seconds.
+  expect((await box.stop()).code).not.toBe(137)
 })
 
 /** A program that shows who has run it. */

@@ -94,7 +94,7 @@ beforeAll(async () => {
 }, 300_000)
 afterAll(async () => {
   await dockerCommand(['image', 'rm', '--force', ...(Object.keys(trees) as Tree[]).map(tagOf)])
-}, 60_000)
+}, 400_000)
 
 const start = (tree: Tree, options: BoxOptions = {}): Promise<Box> =>
   startContainer({

@@ -120,7 +120,7 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
   }
 
   test('every command has the same answers as on a board in a file, also through the dispatcher', {
-    timeout: 120_000,
+    timeout: 300_000,
   }, async () => {
     using files = kanbanCli()
     const expected = comparable(await session(files), files.home)

@@ -101,7 +101,7 @@ describe.skipIf(why !== undefined)(`hermes kanban migrate (${why ?? 'a server of
     await cli.create('the board is still in use')
   })
 
-  test('a migration that is killed goes on when it is run again', { timeout: 240_000 }, async () => {
+  test('a migration that is killed goes on when it is run again', { timeout: 300_000 }, async () => {
     const program = join(import.meta.dirname, '../../support/programs/moves-boards.ts')
     for (const at of ['100', '300', 'done']) {
       using cli = await filled()

@@ -100,7 +100,7 @@ for (const want of WANTS)
 
 test.each(byHand.filter((page) => lacks(page) === undefined))(
   'every command of $path works as it is written, for an ordinary user',
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async (page) => {
     const { path, blocks } = page
     await using database = names(page, DATABASE) ? await startPostgres({ tcp: await tcp() }) : undefined

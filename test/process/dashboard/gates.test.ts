@@ -17,7 +17,7 @@ import {
 import { readEvents } from '../../support/dashboard/event-stream.ts'
 import { installWithPage } from '../../support/dashboard/page.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
-import { waitFor } from '../../support/wait.ts'
+import { stretchedMs, waitFor } from '../../support/wait.ts'
 
 let hermes: RunningHermes
 let page: { readonly install: string } & Disposable
@@ -343,7 +343,7 @@ describe('where a log-in is needed', () => {
 
   test('a stream ends when the session has to be renewed', async () => {
     const cookies = (await logIn(dashboard)).cookies()
-    const soon = resealed(hermes.home, cookies, { expiresMs: Date.now() + 2_000 })
+    const soon = resealed(hermes.home, cookies, { expiresMs: Date.now() + stretchedMs(2_000) })
     using stream = await readEvents(dashboard.port, '/api/events', { cookie: soon })
     await waitFor('its beginning', () => stream.events.length > 0)
     await waitFor('its end', () => stream.ended)
@@ -721,5 +721,5 @@ test('TERM ends it at once, also while a page follows it', async () => {
   expect(code).toBe(0)
   // Closed as a stream ends, not torn off.
   expect((await watching).code).toBe(200)
-  expect(tookMs).toBeLessThan(5000)
+  expect(tookMs).toBeLessThan(stretchedMs(5000))
 })

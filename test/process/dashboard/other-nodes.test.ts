@@ -21,7 +21,7 @@ describe.skipIf(why !== undefined)(`two nodes on one database (${why ?? 'a serve
   beforeAll(async () => {
     nodes = await twoNodes()
     judge = new OpenApiJudge((await nodes.h1.asPage('/api/openapi.json')).json() as OpenApi)
-  }, 120_000)
+  }, 300_000)
   afterAll(() => nodes[Symbol.asyncDispose]())
 
   async function ask(method: string, path: string, json?: unknown): Promise<DashboardAnswer> {
@@ -176,7 +176,7 @@ describe.skipIf(why !== undefined)(`two nodes on one database (${why ?? 'a serve
     })
   })
 
-  test('a node that has ended is shown as lapsed, and cannot be asked', { timeout: 180_000 }, async () => {
+  test('a node that has ended is shown as lapsed, and cannot be asked', { timeout: 300_000 }, async () => {
     await nodes.h2.hermes.stop()
     const line = await waitFor(
       'its lease to lapse',

@@ -20,7 +20,7 @@ describe.skipIf(why !== undefined)(`hermes profile move (${why ?? 'two nodes on 
   beforeAll(async () => {
     nodes = await twoNodes()
     ;({ h1, h2 } = nodes)
-  }, 120_000)
+  }, 300_000)
   afterAll(() => nodes[Symbol.asyncDispose]())
 
   const profiles = (node: NodeOfTest): string[] => readdirSync(join(node.hermes.home, 'profiles')).sort()

@@ -15,7 +15,7 @@ import {
 } from '../../support/dashboard/dashboard.ts'
 import { installWithPage } from '../../support/dashboard/page.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
-import { waitFor, within } from '../../support/wait.ts'
+import { stretchedMs, waitFor, within } from '../../support/wait.ts'
 
 const TUI = { HERMES_DASHBOARD_TUI: '1' }
 
@@ -115,7 +115,7 @@ test('TERM to the dashboard ends its terminals, and soon itself', async () => {
   const [chat] = await waitFor('the chat', () => chats(dashboard).length === 1 && chats(dashboard))
   const { code, tookMs } = await dashboard.stop()
   expect(code).toBe(0)
-  expect(tookMs).toBeLessThan(5000)
+  expect(tookMs).toBeLessThan(stretchedMs(5000))
   await waitFor('the end of the chat', () => !listProcesses().some(({ session }) => session === chat?.pid))
 })
 
@@ -164,7 +164,7 @@ test('the end of its session closes the socket', async () => {
   const headers = { Origin: dashboard.origin }
   const cookies = (await dashboard.ask('/auth/password-login', { method: 'POST', json, headers })).cookies()
   const token = pageToken((await dashboard.ask('/', { headers: { cookie: cookieHeader(cookies) } })).body)
-  const cookie = resealed(hermes.home, cookies, { endsMs: Date.now() + 2_000 })
+  const cookie = resealed(hermes.home, cookies, { endsMs: Date.now() + stretchedMs(2_000) })
   const socket = openSocket(dashboard, token, { cookie })
   await once(socket, 'open')
   const [code, reason] = await within('the end of the session', once(socket, 'close'))

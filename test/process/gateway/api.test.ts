@@ -15,7 +15,7 @@ import {
 } from '../../support/gateway.ts'
 import { freePort } from '../../support/port.ts'
 import { scratchDir } from '../../support/scratch.ts'
-import { waitFor, within } from '../../support/wait.ts'
+import { stretchedMs, waitFor, within } from '../../support/wait.ts'
 
 let upstream: Upstream
 const clean: AsyncDisposable[] = []
@@ -430,7 +430,7 @@ describe('stopping', () => {
     const startedAt = performance.now()
     gateway.term()
     expect(await within('the gateway to end', gateway.exited)).toEqual({ code: 0, signal: null })
-    expect(performance.now() - startedAt).toBeLessThan(9000)
+    expect(performance.now() - startedAt).toBeLessThan(stretchedMs(9000))
     expect((await answer).message).toContain('cancelled')
     await waitFor('the endpoint to notice', () => upstream.requests[0]?.gaveUp)
   })
@@ -445,7 +445,7 @@ describe('stopping', () => {
     const startedAt = performance.now()
     gateway.term()
     expect(await within('the gateway to end', gateway.exited)).toEqual({ code: 0, signal: null })
-    expect(performance.now() - startedAt).toBeLessThan(4000)
+    expect(performance.now() - startedAt).toBeLessThan(stretchedMs(4000))
     await answer
   })
 
@@ -456,7 +456,7 @@ describe('stopping', () => {
     gateway.term()
     expect((await within('the gateway to end', gateway.exited)).code).toBe(0)
     // Not the time to drain, nor the time that idle connections are kept.
-    expect(performance.now() - startedAt).toBeLessThan(5000)
+    expect(performance.now() - startedAt).toBeLessThan(stretchedMs(5000))
     for (const socket of idle) socket.destroy()
   })
 

@@ -12,7 +12,7 @@ const agent = join(import.meta.dirname, '../../support/programs/chain-agent')
 const gateway = { command: ['sleep', '100000'] }
 
 test('three tasks in a row: results, the cause of a failure and a reviewer’s request reach who comes next; 1 MB is cut', {
-  timeout: 240_000,
+  timeout: 300_000,
 }, async () => {
   const kept = mkdtempSync(join(tmpdir(), 'hermes-handed-'))
   const home = join(kept, 'home')
@@ -101,7 +101,7 @@ test('three tasks in a row: results, the cause of a failure and a reviewer’s r
 })
 
 test('an agent of an OpenAI endpoint answers with the result that the schema asks for; any other answer is a failure', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const home = mkdtempSync(join(tmpdir(), 'hermes-typed-'))
   try {

@@ -110,7 +110,7 @@ function mostAtOnce(board: Tables): number {
 }
 
 test('the dispatcher comes up with the first board, and a task without an assignee is done', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await using s = stage('0.01')
   await using hermes = await s.start()
@@ -211,7 +211,7 @@ test('200 tasks with links and priorities: every one is done once, in order, and
 })
 
 test('a restart of everything in the middle loses nothing, counts no failure, and runs nothing twice to its end', {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   await using s = stage('1')
   const ids = Array.from(
@@ -239,7 +239,7 @@ test('a restart of everything in the middle loses nothing, counts no failure, an
 test.each(['SIGTERM', 'SIGKILL'] as const)(
   'work whose result was not taken yet when %s ended everything is done, and not done again',
   {
-    timeout: 120_000,
+    timeout: 300_000,
   },
   async (signal) => {
     await using s = stage('0.01')
@@ -274,7 +274,7 @@ test.each(['SIGTERM', 'SIGKILL'] as const)(
 )
 
 test('a change while another dispatcher held the board is dispatched when that one lets go, and not in an hour', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await using s = stage('0.01')
   const kanban = { dispatch_interval_seconds: 3600 }
@@ -296,7 +296,7 @@ test('a change while another dispatcher held the board is dispatched when that o
   expect(await hermes.stop()).toBe(0)
 })
 
-test('a board that was put in the place of another one is dispatched', { timeout: 120_000 }, async () => {
+test('a board that was put in the place of another one is dispatched', { timeout: 300_000 }, async () => {
   await using s = stage('0.01')
   await using hermes = await s.start()
   const { id: first } = createTask(s.board, { title: 'on the old board', assignee: 'alpha' }, actor()).task
@@ -315,7 +315,7 @@ test('a board that was put in the place of another one is dispatched', { timeout
 })
 
 test('deleting a profile stops its workers and gives their tasks back to the board; those of others go on', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await using s = stage('100')
   await using hermes = await s.start()
@@ -346,7 +346,7 @@ test('deleting a profile stops its workers and gives their tasks back to the boa
   expect((await hermes.status()).slots.filter(({ profile }) => profile === 'alpha')).toEqual([])
 })
 
-test('a damaged board is set aside and reported; the others are dispatched', { timeout: 120_000 }, async () => {
+test('a damaged board is set aside and reported; the others are dispatched', { timeout: 300_000 }, async () => {
   await using s = stage('0.01')
   const side = openTables(boardPlace(s.home, 'side'), { mode: 'create', warn: () => undefined })
   try {
@@ -370,7 +370,7 @@ test('a damaged board is set aside and reported; the others are dispatched', { t
 })
 
 test('a profile without agent.command is answered by its model; a rate limit does not count as a failure', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await using s = stage('0.01')
   await using upstream = await startUpstream({ do: 'answer', pieces: ['All', ' done.'] })
@@ -394,7 +394,7 @@ test('a profile without agent.command is answered by its model; a rate limit doe
 })
 
 test('a worker over its max runtime that ignores TERM is killed, with what it started', {
-  timeout: 120_000,
+  timeout: 300_000,
 }, async () => {
   await using s = stage('0.01')
   const mark = `31415${process.pid}`

@@ -12,7 +12,7 @@ import { quickDir } from '../../support/quick-dir.ts'
 import { waitFor } from '../../support/wait.ts'
 
 const why = whyNoPostgres()
-const LONG = { timeout: 240_000 }
+const LONG = { timeout: 300_000 }
 const DEADLINE = { deadlineMs: 120_000 }
 
 /** Does not obey TERM, says that it lives, and ends well once the file `end` is there. */

@@ -23,7 +23,7 @@ interface Said {
 }
 
 test(`two dispatchers, ${WRITERS} writers and a reader that never ends its transaction: nothing is lost, torn or busy`, {
-  timeout: 180_000,
+  timeout: 300_000,
 }, async () => {
   const home = quickDir('hermes-writers-')
   try {

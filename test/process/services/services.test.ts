@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
 import { type Etc, startServices } from '../../support/supervisor/service-box.ts'
 import { named, whyMissing } from '../../support/tools.ts'
-import { waitFor } from '../../support/wait.ts'
+import { stretchedMs, waitFor } from '../../support/wait.ts'
 
 const why = whyNoNamespace() ?? (process.getuid?.() === 0 ? undefined : 'needs root')
 
@@ -332,7 +332,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     await box.up('tidy')
     const stopped = performance.now()
     expect(await box.stop()).toEqual({ code: 0 })
-    expect(performance.now() - stopped).toBeLessThan(15_000)
+    expect(performance.now() - stopped).toBeLessThan(stretchedMs(15_000))
     for (const name of ['tidy', 'mounted'])
       expect(box.pid1.stderr()).toMatch(
         new RegExp(`the finish program of service-${name} \\(pid \\d+\\) has not ended within 400 ms; it is killed`),

@@ -20,7 +20,7 @@ import { readTail } from '../../../src/system/files/small-file.ts'
 import { logLines, type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 import { size } from '../../support/size.ts'
-import { waitFor } from '../../support/wait.ts'
+import { stretchedMs, waitFor } from '../../support/wait.ts'
 
 const LINE_BYTES = 100
 /** One write of a slot: whole lines of more than a pipe. */
@@ -194,7 +194,7 @@ test('a reader that never reads holds nothing up for long; one line says later h
   const lines = size(100_000, 2_000_000)
   await using scene = await Scene.start(1, lines)
   scene.go()
-  expect(await scene.written()).toBeLessThan(HELD_UP_MS)
+  expect(await scene.written()).toBeLessThan(stretchedMs(HELD_UP_MS))
   await waitFor('the last line in the file', () => lastOf(scene, 's0')?.includes(` s0 ${lines - 1} `))
   await using reader = scene.reader()
   await reader.hasNotice()
@@ -221,7 +221,7 @@ test('a reader that takes less than 64 KiB in 100 ms does not slow a slot down t
     }
   })()
   scene.go()
-  expect(await scene.written()).toBeLessThan(2 * HELD_UP_MS)
+  expect(await scene.written()).toBeLessThan(stretchedMs(2 * HELD_UP_MS))
   isReading = false
   await slowly
   closeSync(fd)
@@ -237,7 +237,7 @@ test('a reader that stops and comes back gets whole lines, their order, and the 
   await reader.hasBytes(lines * LINE_BYTES)
   reader.pause()
   scene.go(['s1'])
-  expect(await scene.written(['s1'])).toBeLessThan(1000 + HELD_UP_MS)
+  expect(await scene.written(['s1'])).toBeLessThan(stretchedMs(1000 + HELD_UP_MS))
   reader.resume()
   await reader.hasNotice()
   const seen = await reader.seen()
@@ -266,7 +266,7 @@ test('while one of twenty slots floods a reader that reads slowly, the files of 
   const others = Array.from({ length: 3 }, (_, index) => `s${index + 1}`)
   scene.go(others)
   for (const name of others) await waitFor(`a line of ${name}`, () => lastOf(scene, name)?.includes(` ${name} `))
-  expect(performance.now() - startedAtMs).toBeLessThan(5000)
+  expect(performance.now() - startedAtMs).toBeLessThan(stretchedMs(5000))
   isReading = false
   await reading
   closeSync(fd)
@@ -279,7 +279,7 @@ test('a stop while nothing reads is as quick as any, and the file has what the s
   await scene.written()
   const startedAtMs = performance.now()
   expect(await scene.hermes.stop()).toBe(0)
-  expect(performance.now() - startedAtMs).toBeLessThan(5000)
+  expect(performance.now() - startedAtMs).toBeLessThan(stretchedMs(5000))
   expect(lastOf(scene, 's0')).toContain(` s0 ${lines - 1} `)
 })
 

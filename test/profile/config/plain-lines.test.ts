@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { configKeys } from '../../../src/profile/config/keys.ts'
 import { readPlainLines } from '../../../src/profile/config/plain-lines.ts'
 import { readValues } from '../../../src/profile/config/reader.ts'
+import { cpuMs } from '../../support/wait.ts'
 
 test.each<readonly [string, Readonly<Record<string, unknown>>]>([
   ['', {}],
@@ -159,9 +160,10 @@ test('as much as a config.yaml may hold takes no long time', () => {
     `${' '.repeat(much)}gateway:`,
     'gateway:\n'.repeat(much / 9),
   ]
-  const startedMs = performance.now()
-  for (const text of hostile) readPlainLines(text)
-  expect(performance.now() - startedMs).toBeLessThan(1000)
+  const ms = cpuMs(() => {
+    for (const text of hostile) readPlainLines(text)
+  })
+  expect(ms).toBeLessThan(1000)
 })
 
 test('a file of plain lines is read without the YAML parser', () => {

@@ -8,7 +8,7 @@ import { connectControl } from '../../../src/control/client.ts'
 import type { SlotStatus, StatusResult } from '../../../src/protocol/control.ts'
 import type { SignalName } from '../../../src/system/signals.ts'
 import type { Finished } from '../supervisor/namespace.ts'
-import { type WaitOptions, waitFor } from '../wait.ts'
+import { stretchedMs, type WaitOptions, waitFor } from '../wait.ts'
 import { Blueprint, type BoxOptions } from './blueprint.ts'
 import { testImage } from './image.ts'
 
@@ -169,7 +169,7 @@ export class Box implements AsyncDisposable {
   /** The container's exit code, once it has ended. */
   async exit({ deadlineMs = 20_000 }: WaitOptions = {}): Promise<number> {
     try {
-      const { code, stdout, stderr } = await dockerCommand(['wait', this.id], { timeoutMs: deadlineMs })
+      const { code, stdout, stderr } = await dockerCommand(['wait', this.id], { timeoutMs: stretchedMs(deadlineMs) })
       if (code !== 0) throw new Error(stderr)
       return Number(stdout)
     } catch (cause) {
