@@ -47,6 +47,8 @@ export interface RunningTask {
   readonly claimed: boolean
   /** Its result has to fit a schema, and it has none yet. */
   readonly lacksResult: boolean
+  /** True: it has no children to read. */
+  readonly childless?: boolean
   readonly claimExpiresAtMs: number | null
   readonly workerPid: number | null
   readonly run: { readonly id: number; readonly host: string; readonly instance: string } | null

@@ -158,7 +158,7 @@ export function* tick(facts: TickFacts): Tick<Decision> {
     if (verdict.do === 'end') {
       const settlement = settle(task, verdict.end, facts.rules, facts.now.wallMs)
       // Read before the step: the real one changes what they wait for.
-      const waiting = settlement.status === 'done' ? yield* childrenOf(task.id) : []
+      const waiting = settlement.status === 'done' && !task.childless ? yield* childrenOf(task.id) : []
       const result = yield* perform({ type: 'end', id: task.id, end: verdict.end, settlement })
       // Lost: its worker or a person was quicker, and it runs no more.
       if (result.state === 'lost') continue

@@ -209,6 +209,8 @@ export type RunningRow = CandidateRow &
     readonly run_started_at: number | null
     /** 1: it has a schema for its result, and no such result yet. */
     readonly lacks_result: number
+    /** True: it has no children. Absent: unknown. */
+    readonly childless?: boolean
     /** Of the run. */
     readonly profile: string | null
   }
@@ -248,5 +250,6 @@ export const toRunning = (row: RunningRow, seen: ObservedWorker): RunningTask & 
   workerPid: row.worker_pid,
   run: row.run_id === null ? null : { id: row.run_id, host: row.host ?? '', instance: row.instance ?? '' },
   lacksResult: row.lacks_result === 1,
+  childless: row.childless === true,
   seen,
 })

@@ -14,9 +14,12 @@ export const CANDIDATE =
   't.id, t.seq, t.assignee, t.status, t.priority, t.created_at, t.paused_until, t.succeeded_at, t.changed_at, t.open_parents, t.claim_lock, t.needs'
 
 /** Columns of a running task, and its run. */
-export const RUNNING = `${CANDIDATE}, t.failures, t.max_retries, t.once, t.pauses, t.started_at, t.heartbeat_at,
+export const running = (
+  s: string,
+): string => `${CANDIDATE}, t.failures, t.max_retries, t.once, t.pauses, t.started_at, t.heartbeat_at,
   t.max_runtime_ms, (t.result_schema IS NOT NULL AND t.result_json IS NULL)::integer AS lacks_result,
   t.claim_expires_at, t.worker_pid, t.worker_start_time,
+  NOT EXISTS (SELECT 1 FROM ${s}.links l WHERE l.parent = t.id) AS childless,
   r.id AS run_id, r.host, r.instance, r.slot, r.started_at AS run_started_at, r.profile`
 
 /**
@@ -35,7 +38,7 @@ DECLARE
   running json; promotable json; ready json;
 BEGIN
   SELECT coalesce(json_agg(x), '[]') INTO running FROM (
-    SELECT ${RUNNING} FROM ${s}.tasks t
+    SELECT ${running(s)} FROM ${s}.tasks t
     LEFT JOIN LATERAL (SELECT * FROM ${s}.runs WHERE id = t.current_run AND task_id = t.id OFFSET 0) r ON true
     WHERE t.status = 'running' ORDER BY t.seq
   ) x;

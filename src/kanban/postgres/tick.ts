@@ -6,12 +6,12 @@ import type { Candidate, WaitingTask } from '../tick.ts'
 import type { Client } from './connection.ts'
 import { rows } from './queries.ts'
 import { NOW } from './schema.ts'
-import { CANDIDATE, RUNNING } from './tick-functions.ts'
+import { CANDIDATE, running } from './tick-functions.ts'
 
 export const readRunning = (client: Client, s: string): Promise<readonly RunningRow[]> =>
   rows(
     client,
-    `SELECT ${RUNNING} FROM ${s}.tasks t LEFT JOIN ${s}.runs r ON r.id = t.current_run
+    `SELECT ${running(s)} FROM ${s}.tasks t LEFT JOIN ${s}.runs r ON r.id = t.current_run
      WHERE t.status = 'running' ORDER BY t.seq`,
   )
 

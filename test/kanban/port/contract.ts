@@ -425,6 +425,7 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       await steps(board).recordWorker(row.id, runId, { pid: 4711, startTime: 99 }, '/w', wallMs)
       const running = await runningRow(board, row.id)
       expect(running).toMatchObject({ run_id: runId, slot, host: 'this-host', worker_pid: 4711, worker_start_time: 99 })
+      expect(running.childless).not.toBe(true)
       expect(await board.waitingChildren(row.id)).toMatchObject([{ id: child.id, status: 'todo', openParents: 1 }])
       expect(await steps(board).endRun(running, completed, to('done'), wallMs)).toBe(true)
       expect(await steps(board).endRun(running, completed, to('done'), wallMs)).toBe(false)

@@ -95,7 +95,9 @@ describe.skipIf(why !== undefined)(`dispatchers on one board in PostgreSQL (${wh
     for (const one of nodes) await one.board.close()
   })
 
-  test('without a cap, two at the same time share what is ready, and nothing is started twice', async () => {
+  test('without a cap, two at the same time share what is ready, and nothing is started twice', {
+    timeout: 120_000,
+  }, async () => {
     const slug = freshSlug()
     const nodes = [await node(slug, 'h1', {}), await node(slug, 'h2', {})]
     const board = nodes[0]?.board as Board
@@ -143,6 +145,27 @@ describe.skipIf(why !== undefined)(`dispatchers on one board in PostgreSQL (${wh
     expect(await board.statusCounts()).toEqual({ running: 2, ready: 3 })
     const kinds = (await board.events(0, 1000)).map(({ kind }) => kind)
     expect(kinds.filter((kind) => kind === 'reclaimed')).toHaveLength(3)
+    await board.close()
+  })
+
+  test('of what it ends, a tick asks only for the children that there are', async () => {
+    const options = await node(freshSlug(), 'h1', {})
+    const { board, jobs } = options
+    const tasks: string[] = []
+    for (let n = 0; n < 5; n++) tasks.push((await board.create({ title: `t ${n}`, assignee: 'alpha' }, actor)).task.id)
+    const [parent = ''] = tasks
+    const { task: child } = await board.create({ title: 'child', assignee: 'alpha', parents: [parent] }, actor)
+    await dispatchOnce(options)
+    for (const id of tasks) jobs.end(id, { exitCode: 0 })
+    const asked: string[] = []
+    const ask = board.waitingChildren
+    board.waitingChildren = (id) => {
+      asked.push(id)
+      return ask(id)
+    }
+    const { report } = await dispatchOnce(options)
+    expect(asked).toEqual([parent])
+    expect(report.spawned.map(({ task_id }) => task_id)).toEqual([child.id])
     await board.close()
   })
 
