@@ -35,8 +35,8 @@ export interface SlotStatus {
   /** Why it is parked, backing off or failed to start: one line. */
   readonly reason?: string
   /**
-   * Whether it works, as `gateway.liveness` sees it, before anything is done about it: `stuck` does not answer, `quiet`
-   * has printed nothing for half of its `silence`. Absent: it is not up, or has no liveness.
+   * Whether it works, before anything is done about it (docs/gateway-health.md). Absent: it is not up, or has neither
+   * `gateway.liveness` nor `gateway.on_stuck`.
    */
   readonly health?: Health
   /** The observations behind `health`, each a part of a sentence about the slot. */

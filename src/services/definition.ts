@@ -141,6 +141,7 @@ export const DEFAULT_RULES = {
   essential: false,
   keep: false,
   liveness: null,
+  onStuck: null,
   memoryLimitBytes: null,
   maxAgeMs: null,
   watch: null,

@@ -9,11 +9,12 @@ import { ConsoleWriter } from '../log/io/console.ts'
 import { Journal } from '../log/io/journal.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment/environment.ts'
 import { gatewayOfMain } from '../profile/state/main-gateway.ts'
+import { readOpenRequests } from '../profile/state/open-requests.ts'
 import type { SupervisorStart } from '../protocol/start-up.ts'
 import type { MachineClock } from '../system/clock.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
-import { below, gatewaySlot, type RunPaths, runPaths } from '../system/paths.ts'
+import { below, gatewaySlot, profileDir, profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
 import { pasteableCommand } from '../system/programs/install.ts'
 import { ControlChannels } from './control-channels.ts'
 import { InitLink } from './init-link.ts'
@@ -143,7 +144,11 @@ export function makeSlots(
   const { observer } = later
   const holds: SlotTableOptions['holds'] = (entry, event) =>
     scheduled.holds(entry, event) || waiting.holds(entry, event)
-  const parts = { stateStore, runs, journal, random, observer, holds }
+  const openRequests: SlotTableOptions['openRequests'] = (key, pid) => {
+    const profile = profileOfSlot(key)
+    return profile === undefined ? undefined : readOpenRequests(profileDir(home, profile), pid)
+  }
+  const parts = { stateStore, runs, journal, random, observer, holds, openRequests }
   const table = new SlotTable({ heldSlot, kernel: native, clock, send, ...parts })
   const warnOfFiles = new LimitedLog('state files of gateways', clock, warn).log
   const files = new GatewayFiles({ home, instance, clock, warn: warnOfFiles })

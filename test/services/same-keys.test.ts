@@ -28,6 +28,7 @@ interface Example {
 }
 const examples: Readonly<Record<ProgramKeyName, Example>> = {
   liveness: { good: '{command: [true], every: 1s, silence: 10m}', bad: '{silence: 10m, every: 1s}' },
+  on_stuck: { good: 'restart', bad: 'kill' },
   memory_limit: { good: '256M', bad: '1T' },
   max_age: { good: '24h', bad: '0' },
   watch: { good: '[/etc/agent/prompts, /etc/agent/config.yaml]', bad: '[.]' },

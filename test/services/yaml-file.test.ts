@@ -53,6 +53,7 @@ services:
     finish: [clean, up]
     essential: true
     memory_limit: 256M
+    on_stuck: restart
     max_age: 1d
     watch: [conf, /etc/x/]
     nice: 5
@@ -87,6 +88,7 @@ services:
       silenceMs: 600_000,
     },
     memoryLimitBytes: 256 * 2 ** 20,
+    onStuck: 'restart',
     maxAgeMs: 86_400_000,
     watch: ['/srv/conf', '/etc/x'],
     nice: 5,
@@ -137,6 +139,7 @@ describe('a fault is named by file, line and key, with the expected value, and t
     finish: '[]',
     essential: '"yes please"',
     memory_limit: '1T',
+    on_stuck: 'kill',
     max_age: '0',
     watch: 'prompts',
     nice: '-1',

@@ -1,7 +1,7 @@
 import type { SlotStatus } from '../../protocol/control.ts'
 import { profileOfSlot } from '../../system/paths.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
-import { elapsedText } from '../../system/text/span.ts'
+import { elapsedText, listText } from '../../system/text/span.ts'
 
 /** One sentence for people: what the slot does and why, and where there is one, the next step. */
 export function whyText(slot: SlotStatus, wallMs: number): string {
@@ -16,10 +16,10 @@ function predicate(slot: SlotStatus, wallMs: number): string {
   const until = slot.nextStartAt && elapsedText(Math.max(0, Date.parse(slot.nextStartAt) - wallMs))
   switch (slot.state) {
     case 'up': {
-      const found = slot.evidence?.join(' and ')
+      const found = slot.evidence === undefined ? '' : listText(slot.evidence)
       if (slot.health === 'stuck') return `runs (pid ${slot.pid}) but seems stuck: it ${found}`
       if (slot.health === 'quiet') return `runs (pid ${slot.pid}) but is quiet: it ${found}`
-      return `has been up for ${forText}${found === undefined ? '' : ` and ${found}`}`
+      return `has been up for ${listText([forText, ...(slot.evidence ?? [])])}`
     }
     case 'starting':
       return `has been starting for ${forText}`

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { findBoards } from '../../kanban/store/boards.ts'
+import { type OpenRequests, removeOpenRequests, writeOpenRequests } from '../../profile/state/open-requests.ts'
 import { EXIT } from '../../system/errors.ts'
 import { ownSecrets } from '../../system/files/secret-file.ts'
 import { truthy } from '../../system/markers.ts'
@@ -12,6 +13,7 @@ import { configureAgent } from '../agent/configure.ts'
 import type { Part, StartPart } from '../built-in.ts'
 import { openSessions, type SessionStore } from '../sessions/store.ts'
 import { listen } from './listen.ts'
+import { OpenRequestList } from './open-requests.ts'
 import { createApiServer } from './server.ts'
 import { apiSettings, misconfigured } from './settings.ts'
 import { addTask } from './tasks.ts'
@@ -41,6 +43,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
   const agent = agentOf(() => configureAgent({ config: config.agent, profileDir: dir, environment: env, clock }))
   const boards = await findBoards(facts)
   let sessions: SessionStore | undefined
+  const requests = new OpenRequestList({ clock, show: shownIn(dir, warn) })
   const api = createApiServer({
     agent,
     profile,
@@ -51,6 +54,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
     version: typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0.0.0',
     redact: redactor([...secretsOf({ ...env, ...secrets }), ...storedSecrets(dir)]),
     log,
+    requests,
     sessions: () => {
       sessions ??= openSessions(dir, clock, warn)
       return sessions
@@ -70,11 +74,24 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
     },
     close() {
       api.close()
+      requests.close()
       sessions?.close()
       void boards.close()
     },
   }
 }
+
+/** For `health`: without the file, the gateway only shows less of what it does. */
+const shownIn =
+  (dir: string, warn: (text: string) => void) =>
+  (requests: OpenRequests | undefined): void => {
+    try {
+      if (requests === undefined) removeOpenRequests(dir)
+      else writeOpenRequests(dir, process.pid, requests)
+    } catch (error) {
+      warn(`open requests cannot be shown: ${(error as Error).message}`)
+    }
+  }
 
 /** Starting again would not make a bad address a good one: exit 78. */
 function agentOf(configure: () => Agent | null): Agent | null {

@@ -11,12 +11,14 @@ import { readJson } from './body.ts'
 import { type ChatFacts, chat, modelsOf } from './chat.ts'
 import type { ApiContext } from './context.ts'
 import { corsHeaders, isListed, type Origins, preflightHeaders } from './cors.ts'
+import type { OpenRequestList } from './open-requests.ts'
 import { badRequest, draining, notFound, type Refusal, refusalOf } from './refusals.ts'
 
 export interface ServerFacts extends Omit<ChatFacts, 'bodies' | 'answers'> {
   readonly key: string | null
   readonly origins: Origins
   readonly version: string
+  readonly requests: Pick<OpenRequestList, 'opened'>
   /** Puts a task on the board. Throws Refused. */
   createTask(body: Readonly<Record<string, unknown>>): Promise<{ readonly created: boolean; readonly task: object }>
 }
@@ -68,7 +70,9 @@ export function createApiServer(facts: ServerFacts): ApiServer {
   })
   const server = createServer(LIMITS, (incoming: IncomingMessage, outgoing: ServerResponse) => {
     state.active += 1
+    const closed = facts.requests.opened()
     outgoing.once('close', () => {
+      closed()
       state.active -= 1
       if (state.active === 0) state.idle()
     })

@@ -218,6 +218,7 @@ function assemble(v: ConfigValues): ProfileConfig {
       schedule: v['gateway.schedule'],
       ...programRules({
         liveness: v['gateway.liveness'],
+        on_stuck: v['gateway.on_stuck'],
         memory_limit: v['gateway.memory_limit'],
         max_age: v['gateway.max_age'],
         watch: v['gateway.watch'],

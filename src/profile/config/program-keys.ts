@@ -3,7 +3,7 @@
  * This table is the reason why they mean the same in both.
  */
 
-import { duration, type Kind } from './kinds.ts'
+import { duration, type Kind, oneOf } from './kinds.ts'
 import { type Liveness, liveness, niceness, type Rlimits, rlimits, size, watchedPaths } from './program-kinds.ts'
 
 interface ProgramKey<T> {
@@ -18,6 +18,10 @@ export const PROGRAM_KEYS = {
   liveness: key(
     liveness,
     'health check while it is up, with the defaults `every: 10s`, `timeout: 2s`; it is restarted after `failures: 3` in a row, or when it has printed no line for the time of `silence`',
+  ),
+  on_stuck: key(
+    oneOf('report', 'restart'),
+    'what to do when its `health` is stuck although no check of `liveness` fails: report shows it, restart also restarts it',
   ),
   memory_limit: key(size(1), 'restart it when it and its children use more memory than this'),
   max_age: key(
@@ -37,6 +41,7 @@ export type ProgramValues = { readonly [K in ProgramKeyName]?: ProgramValue<K> |
 /** The rules that follow; null: none. */
 export interface ProgramRules {
   readonly liveness: Liveness | null
+  readonly onStuck: 'report' | 'restart' | null
   readonly memoryLimitBytes: number | null
   readonly maxAgeMs: number | null
   readonly watch: readonly string[] | null
@@ -46,6 +51,7 @@ export interface ProgramRules {
 
 export const programRules = (values: ProgramValues): ProgramRules => ({
   liveness: values.liveness ?? null,
+  onStuck: values.on_stuck ?? null,
   memoryLimitBytes: values.memory_limit ?? null,
   maxAgeMs: values.max_age ?? null,
   watch: values.watch ?? null,

@@ -36,11 +36,7 @@ export function watchLiveness({ probe, silenceMs }: Liveness, options: LivenessO
       listening?.printed()
     },
     report() {
-      const reports = watches.map((one) => one.report())
-      const health = WORST_FIRST.find((one) => reports.some((report) => report.health === one)) ?? 'ok'
-      // Beside an observation that something is wrong, those that all is well would confuse.
-      const telling = reports.filter((report) => report.health === health)
-      return { health, evidence: telling.flatMap(({ evidence }) => evidence) }
+      return worstOf(watches.map((one) => one.report()))
     },
     close() {
       for (const one of watches) one.close()
@@ -49,6 +45,13 @@ export function watchLiveness({ probe, silenceMs }: Liveness, options: LivenessO
 }
 
 const WORST_FIRST: readonly Health[] = ['stuck', 'quiet']
+
+/** Beside an observation that something is wrong, those that all is well would confuse. */
+export function worstOf(reports: readonly HealthReport[]): HealthReport {
+  const health = WORST_FIRST.find((one) => reports.some((report) => report.health === one)) ?? 'ok'
+  const telling = reports.filter((report) => report.health === health)
+  return { health, evidence: telling.flatMap(({ evidence }) => evidence) }
+}
 
 type Watch = Pick<LivenessWatch, 'report' | 'close'>
 

@@ -26,6 +26,8 @@ export interface Launch {
 /** Rules for a process that is up. */
 export interface Health {
   readonly liveness?: Liveness
+  /** Reaction when it seems stuck by its activity. */
+  readonly onStuck?: 'report' | 'restart'
   readonly memoryLimitBytes?: number
   readonly maxAgeMs?: number
   /** Absolute paths. */
@@ -33,9 +35,10 @@ export interface Health {
 }
 
 /** Empty without any rule: such a slot costs nothing. */
-function healthOf({ liveness, memoryLimitBytes, maxAgeMs, watch }: ProgramRules): Pick<Launch, 'health'> {
+function healthOf({ liveness, onStuck, memoryLimitBytes, maxAgeMs, watch }: ProgramRules): Pick<Launch, 'health'> {
   const health = {
     ...(liveness && { liveness }),
+    ...(onStuck && { onStuck }),
     ...(memoryLimitBytes && { memoryLimitBytes }),
     ...(maxAgeMs && { maxAgeMs }),
     ...(watch?.length && { watch }),

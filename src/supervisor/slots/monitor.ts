@@ -2,7 +2,7 @@ import { dueAt, type Slot, type SlotEvent } from '../../slot/slot.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
 import { FileWatches } from '../checks/file-watch.ts'
-import { HealthChecks } from '../checks/health.ts'
+import { HealthChecks, type HealthChecksOptions } from '../checks/health.ts'
 import type { HealthReport } from '../checks/liveness.ts'
 import { type Watcher, watchReadiness } from '../checks/readiness.ts'
 import type { Launch } from '../launch/launch.ts'
@@ -14,7 +14,9 @@ export interface SlotMonitorOptions {
   readonly clock: Clock
   /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
-  readonly warn: (text: string) => void
+  readonly log: (level: 'info' | 'warn', text: string) => void
+  /** Requests that the process of a slot has open. */
+  readonly openRequests: HealthChecksOptions['openRequests']
   readonly dispatch: (key: string, event: SlotEvent) => void
 }
 
@@ -45,12 +47,15 @@ export class SlotMonitor {
 
   constructor(options: SlotMonitorOptions) {
     this.#options = options
-    const { clock, kernel, warn, dispatch } = options
+    const { clock, kernel, log, openRequests, dispatch } = options
+    const warn = (text: string): void => log('warn', text)
     this.#files = new FileWatches({ clock, warn, dispatch })
     this.#health = new HealthChecks({
       clock,
       kernel,
       dispatch,
+      log,
+      openRequests,
     })
   }
 
@@ -116,9 +121,9 @@ export class SlotMonitor {
     watcher?.watch.close()
     this.#watchers.delete(key)
     if (child === undefined) return
-    const { clock, warn, dispatch, kernel } = this.#options
+    const { clock, log, dispatch, kernel } = this.#options
     const ready = (): void => dispatch(key, { type: 'ready', child, atMs: clock.nowMs() })
-    const watch = watchReadiness(launch.readiness, clock, ready, (text) => warn(`${key}: ${text}`), kernel)
+    const watch = watchReadiness(launch.readiness, clock, ready, (text) => log('warn', `${key}: ${text}`), kernel)
     if (watch === undefined) return
     this.#watchers.set(key, { child, watch })
     for (const lines of early ?? []) watch.lines(lines)

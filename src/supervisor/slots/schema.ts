@@ -76,6 +76,7 @@ const probe = like({
 })
 const health = like({
   'liveness?': like({ 'probe?': probe, 'silenceMs?': isNumber }),
+  'onStuck?': oneOf('report', 'restart'),
   'memoryLimitBytes?': isCount,
   'maxAgeMs?': isCount,
   'watch?': listOf(isText),

@@ -14,7 +14,7 @@ import type { Launcher } from '../launch/launcher.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { SlotEntry, SlotObserver } from './entry.ts'
 import type { SlotLogs } from './logs.ts'
-import { SlotMonitor } from './monitor.ts'
+import { SlotMonitor, type SlotMonitorOptions } from './monitor.ts'
 import { SerialQueue } from './serial-queue.ts'
 import { SlotStarts } from './starts.ts'
 import type { StateStore } from './state-store.ts'
@@ -31,7 +31,8 @@ export interface SlotTableOptions {
   /** Parts that a run of a slot needs: its script, its directory, its log. */
   readonly runs: SlotRuns
   /** An unexpected exception is logged there; the slot stays unchanged and the others continue. */
-  readonly journal: Pick<Journal, 'warn' | 'error'>
+  readonly journal: Pick<Journal, 'info' | 'warn' | 'error'>
+  readonly openRequests: SlotMonitorOptions['openRequests']
   /** 0 ≤ n < 1 */
   readonly random: () => number
   /** The event is a start that has to wait: nothing happens now. Called at each event: it may refer to the table. */
@@ -90,10 +91,15 @@ export class SlotTable {
       ended: (working, effect) => options.observer().ended(working, effect),
     } satisfies Perform
     this.#perform = perform
-    const { clock, kernel, runs, send } = options
-    const { warn } = options.journal
+    const { clock, kernel, runs, send, openRequests, journal } = options
     this.#starts = new SlotStarts({ ...runs, send })
-    this.#monitor = new SlotMonitor({ clock, warn, kernel, dispatch: (key, event) => this.dispatch(key, event) })
+    this.#monitor = new SlotMonitor({
+      clock,
+      kernel,
+      log: (level, text) => journal[level](text),
+      openRequests,
+      dispatch: (key, event) => this.dispatch(key, event),
+    })
   }
 
   /** By name, including `gateway-default`. */

@@ -8,6 +8,10 @@ export function spanText(ms: number): string {
   return `${ms / 1_000} s`
 }
 
+/** Parts of a sentence: `a`, `a and b`, `a, b and c`. */
+export const listText = (parts: readonly string[]): string =>
+  parts.length < 2 ? parts.join() : `${parts.slice(0, -1).join(', ')} and ${parts.at(-1)}`
+
 /** A measured time for people, in one unit: `59 s`, `4 min`, `30 h`. */
 export function elapsedText(ms: number): string {
   const s = Math.round(ms / 1000)

@@ -92,6 +92,16 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
     )
   })
 
+  test('a service that is stopped by a signal is restarted if it is to be', async () => {
+    await using box = await yaml({ web: { ...sh('exec sleep 1000'), on_stuck: 'restart' } })
+    const { pid } = await box.up('web')
+    await box.pid1.exec(['kill', '-STOP', `${pid}`])
+    await box.service('web', (slot) => slot.state === 'up' && slot.pid !== pid, { deadlineMs: 60_000 })
+    await waitFor('the reason in the log', () =>
+      box.pid1.stderr().includes('service-web seems stuck: it is stopped by a signal; it is restarted\n'),
+    )
+  })
+
   test('a service that never answers is restarted ever later, given up, shown as a crash loop; essential is obeyed', async () => {
     const deaf = { ...sh('echo begins; exec sleep 1000'), liveness: { command: ['false'], every: '50ms', failures: 1 } }
     const soon = { first: '20ms', max: '20ms' }

@@ -7,6 +7,7 @@ import { STAMP_BYTES } from '../../../src/log/stamp.ts'
 import type { SlotStatus } from '../../../src/protocol/control.ts'
 import { hermes as cli } from '../../support/cli.ts'
 import { logLines, type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
+import { freePort } from '../../support/port.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -17,10 +18,13 @@ const soon = { ready_after: '20ms', restart_delay: { first: '20ms', max: '20ms' 
 const home = quickDir('hermes-health-')
 const alive = join(home, 'profiles', 'answers', 'alive')
 const server = createServer((socket) => socket.destroy())
+const go = join(home, 'profiles', 'serves', 'go')
+let apiPort: number
 let hermes: RunningHermes
 beforeAll(async () => {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as { port: number }
+  apiPort = await freePort()
   const profiles: readonly TestProfile[] = [
     {
       name: 'answers',
@@ -78,6 +82,13 @@ beforeAll(async () => {
         restart_delay: { first: '1h', max: '1h' },
       },
     },
+    { name: 'stopped', gateway: { command: SLEEPS, on_stuck: 'restart', ...soon } },
+    { name: 'left-alone', gateway: { command: SLEEPS, on_stuck: 'report', ...soon } },
+    {
+      name: 'serves',
+      gateway: { env: { API_SERVER_ENABLED: 'true', API_SERVER_PORT: `${apiPort}` }, on_stuck: 'report' },
+      agent: { command: sh(`while [ ! -e "${go}" ]; do sleep 0.1; done; echo answer`) },
+    },
     { name: 'lean', gateway: { command: SLEEPS, memory_limit: '200M', ...soon } },
   ]
   hermes = await startHermes({ home, profiles })
@@ -131,6 +142,51 @@ test('a gateway that does not answer is shown as stuck before it is restarted, a
   expect(await slot('talks', isUp)).toMatchObject({ health: 'ok' })
   expect(await cli(['why', 'talks'], hermes)).toMatchObject({ code: 0 })
   expect((await slot('lean', isUp)).health).toBeUndefined()
+})
+
+test('a gateway that is stopped by a signal is shown as stuck first, and restarted only if it is to be', async () => {
+  const { pid = 0 } = await slot('stopped', isUp)
+  const other = await slot('left-alone', isUp)
+  process.kill(other.pid ?? 0, 'SIGSTOP')
+  process.kill(pid, 'SIGSTOP')
+  const shown = 'seems stuck: it is stopped by a signal; '
+  await saw(`gateway-left-alone ${shown}it is left alone (on_stuck: report)`)
+  await saw(`gateway-stopped ${shown}it is restarted if it still does in 5 s (on_stuck: restart)`)
+  const restarted = await slot('stopped', (one) => isUp(one) && one.pid !== pid)
+  expect(restarted).toMatchObject({ restarts: 1, lastDeath: { signal: 'TERM' } })
+  await saw(`gateway-stopped ${shown}it is restarted\n`)
+  expect(await slot('left-alone', ({ health }) => health === 'stuck')).toMatchObject({
+    pid: other.pid,
+    evidence: ['is stopped by a signal'],
+  })
+  expect(await cli(['why', 'left-alone'], hermes)).toMatchObject({
+    code: 1,
+    stdout: expect.stringMatching(/^left-alone runs \(pid \d+\) but seems stuck: it is stopped by a signal; next: /),
+  })
+  process.kill(other.pid ?? 0, 'SIGCONT')
+  await saw('gateway-left-alone does not seem stuck any more')
+})
+
+test('a request that takes long is evidence, with the CPU that the gateway and its agent use', async () => {
+  await slot('serves', isUp)
+  const answer = fetch(`http://127.0.0.1:${apiPort}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ messages: [{ role: 'user', content: 'Hi' }] }),
+  })
+  const has = (text: RegExp) => (one: SlotStatus) => one.evidence?.some((found) => text.test(found)) === true
+  const found = await slot('serves', has(/^has a request open for \d+ s$/))
+  expect(found.health).toBe('ok')
+  expect(has(/^used \d+ % of a CPU in the last \d+ s$/)(await slot('serves', has(/CPU/)))).toBe(true)
+  expect(await cli(['why', 'serves'], hermes)).toMatchObject({
+    code: 0,
+    stdout: expect.stringMatching(
+      /^serves has been up for .*, has a request open for .* and used .* of a CPU in .*\.\n$/,
+    ),
+  })
+  writeFileSync(go, '')
+  expect(await (await answer).json()).toMatchObject({ choices: [{ message: { content: 'answer' } }] })
+  await slot('serves', (one) => one.evidence !== undefined && !has(/request/)(one))
 })
 
 test('a gateway whose children hold more memory than it may is restarted; one that needs less is not', async () => {

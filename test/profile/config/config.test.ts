@@ -123,6 +123,7 @@ gateway:
   essential: true
   liveness: {tcp: 80, silence: 2m}
   memory_limit: 1G
+  on_stuck: report
   max_age: 12h
   schedule: 0 3 * * *
   depends_on: {redis: ready, gateway-writer: started}
@@ -149,6 +150,7 @@ gateway:
         silenceMs: 120_000,
       },
       memoryLimitBytes: 2 ** 30,
+      onStuck: 'report',
       maxAgeMs: 43_200_000,
       schedule: '0 3 * * *',
       dependsOn: [

@@ -10,7 +10,12 @@ const KEY = 'service-cache'
 function scene() {
   const clock = fakeClock()
   const events: SlotEvent[] = []
-  const monitor = new SlotMonitor({ clock, warn: () => undefined, dispatch: (_, event) => events.push(event) })
+  const monitor = new SlotMonitor({
+    clock,
+    log: () => undefined,
+    openRequests: () => undefined,
+    dispatch: (_, event) => events.push(event),
+  })
   const slot = { ...newSlot(policy({ readiness: 'announced' }), 0), state: 'starting' } as unknown as Slot
   const launch = { readiness: { by: 'log', pattern: 'ready for work' } } as unknown as Launch
   const follow = (child: { readonly id: number } | null): void =>

@@ -81,6 +81,7 @@ function makeTable({
   }
   const table = new SlotTable({
     clock,
+    openRequests: () => undefined,
     send: (message) => {
       if (message.type === 'forget') kept.delete(message.slot)
       told.push({ message, written: read(), controlled: controlled() })
@@ -99,7 +100,7 @@ function makeTable({
       dirs: services,
       logs,
     },
-    journal: { warn, error: bug },
+    journal: { info: () => undefined, warn, error: bug },
     random: () => 0.5,
     observer: () => ({
       finishing: () => undefined,
