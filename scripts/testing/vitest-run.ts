@@ -25,7 +25,7 @@ export async function runVitest(
   const reportFile = join(scratch, 'report.json')
   try {
     const errors: Buffer[] = []
-    const exitCode = await new Promise<number | null>((resolve, reject) => {
+    const end = await new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
       const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
       const reporter = `--reporter=${join(import.meta.dirname, 'quiet-reporter.ts')}`
       const selected = projects.map((project) => `--project=${project}`)
@@ -38,12 +38,18 @@ export async function runVitest(
         errors.push(chunk)
       })
       child.once('error', reject)
-      child.once('close', resolve)
+      child.once('close', (code, signal) => resolve(code ?? signal))
     })
-    if (exitCode !== 0) process.stderr.write(Buffer.concat(errors))
-    const { passed, failed, skipped } = JSON.parse(await readFile(reportFile, 'utf8')) as Report
+    if (end !== 0) process.stderr.write(Buffer.concat(errors))
+    const report = await readFile(reportFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined // it was interrupted, or killed for its memory
+      throw error
+    })
+    if (report === undefined)
+      return { ok: false, summary: `vitest ended early (${end}), without a result`, leftOut: [] }
+    const { passed, failed, skipped } = JSON.parse(report) as Report
     const summary = `${passed} passed, ${failed} failed, ${skipped.length} skipped`
-    return { ok: exitCode === 0, summary, leftOut: leftOut(skipped.filter((one) => isSelected(one, args))) }
+    return { ok: end === 0, summary, leftOut: leftOut(skipped.filter((one) => isSelected(one, args))) }
   } finally {
     await rm(scratch, { recursive: true, force: true })
   }
