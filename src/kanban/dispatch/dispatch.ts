@@ -7,7 +7,7 @@ import { forgetJob } from '../jobs/kept-results.ts'
 import { startWorker } from '../jobs/start-worker.ts'
 import { stopProcess } from '../jobs/stop-process.ts'
 import { nodeWarnings, profilesOf, runPlaces, underLease } from '../nodes/other-nodes.ts'
-import { Profiles } from '../nodes/profiles.ts'
+import type { Profiles } from '../nodes/profiles.ts'
 import type { Board } from '../port/board.ts'
 import { type RunningRow, toRunning } from '../port/rows.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
@@ -29,7 +29,7 @@ import { type ClockReading, keepDispatchState, readClocks, readDispatchState } f
 import { leftoverJobs, observeWorker } from './observe.ts'
 import { Performer } from './perform.ts'
 import { runTick } from './run-tick.ts'
-import { boardRules, readWrittenRules } from './settings.ts'
+import { boardRules } from './settings.ts'
 import { TickProblems } from './tick-problems.ts'
 
 /** Time that a tick waits for another dispatcher, and for a writer. */
@@ -107,7 +107,7 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
       next: 'start it, or use --dry-run',
     })
   const lock = await holdDispatch(home, board.place, clock, LOCK_WAIT_MS)
-  if (lock === undefined) return lockedOut(rulesInForce(readWrittenRules(home), new Profiles(home), options))
+  if (lock === undefined) return lockedOut(await rulesOf(options, (await profilesOf(board, home, false)).profiles))
   try {
     const phase = await jobs.phase()
     if (phase === 'stopping') return await reallyTick({ ...options, settleOnly: true }, jobs)
@@ -220,14 +220,19 @@ async function stopWorkers(
 
 const taskOf = (slot: string): string => parseJobSlot(slot)?.taskId ?? slot
 
+/** The rules in force, with the names that profiles have on the board. */
+async function rulesOf(options: Omit<DispatchOptions, 'warn'>, profiles: Profiles) {
+  const { written, ignored } = await boardRules(options.board, options.home)
+  const { rules, warnings, notes } = rulesInForce(written, profiles, options)
+  const defaultAssignee = rules.defaultAssignee === null ? null : profiles.onBoard(rules.defaultAssignee)
+  return { rules: { ...rules, defaultAssignee }, warnings, notes, written, ignored }
+}
+
 /** @param register the profiles on disk become those of this node */
 async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): Promise<BoardSnapshot> {
   const { home, board, clock, host, jobs } = options
   const { nodes, profiles } = await profilesOf(board, home, register)
-  const { written, ignored } = await boardRules(board, home)
-  const { rules: own, warnings, notes } = rulesInForce(written, profiles, options)
-  const defaultAssignee = own.defaultAssignee === null ? null : profiles.onBoard(own.defaultAssignee)
-  const rules = { ...own, defaultAssignee }
+  const { rules, warnings, notes, written, ignored } = await rulesOf(options, profiles)
   const clocks = readClocks(clock, readDispatchState(home, board.place.slug))
   const readings = await board.facts(clock.wallMs(), PAGE)
   const now: Now = {

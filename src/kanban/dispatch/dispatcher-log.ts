@@ -1,11 +1,8 @@
 import type { Level } from '../../system/level.ts'
-import type { Installation } from '../installation.ts'
-import { Profiles } from '../nodes/profiles.ts'
-import { rulesInForce } from '../rules.ts'
-import { readWrittenRules } from './settings.ts'
+import type { RulesInForce } from '../rules.ts'
 
 /** Subject of a line. `tick:` is the trouble of single tasks on this board, `board:` that of the board as a whole. */
-export type Topic = 'dispatcher' | 'rules' | `tick:${string}` | `board:${string}`
+export type Topic = 'dispatcher' | `rules:${string}` | `tick:${string}` | `board:${string}`
 
 /**
  * Logs for the dispatcher. A condition that holds until something changes is logged once, however many ticks find it.
@@ -33,12 +30,14 @@ export class DispatcherLog {
     for (const [line, about] of this.#logged) if (about === topic) this.#logged.delete(line)
   }
 
-  /** The values in force, and what is wrong with those that were written: at the start, and again when they change. */
-  rules({ home, nodeLabels }: Pick<Installation, 'home' | 'nodeLabels'>): void {
-    const { warnings, notes } = rulesInForce(readWrittenRules(home), new Profiles(home), { nodeLabels })
+  /**
+   * The values in force on a board, and what is wrong with those that were written: at the start, and again when they
+   * change.
+   */
+  rules({ warnings, notes }: Pick<RulesInForce, 'warnings' | 'notes'>, slug: string): void {
     const lines = [...notes, ...warnings]
     for (const line of lines) if (!this.#logged.has(line)) this.log(warnings.includes(line) ? 'warn' : 'info', line)
-    this.forget('rules')
-    for (const line of lines) this.#logged.set(line, 'rules')
+    this.forget(`rules:${slug}`)
+    for (const line of lines) this.#logged.set(line, `rules:${slug}`)
   }
 }

@@ -10,9 +10,12 @@ import type { Installation } from '../installation.ts'
 import { supervisorJobs } from '../jobs/jobs.ts'
 import { tickLine } from '../log-line.ts'
 import type { LeaseKeeper } from '../nodes/lease-keeper.ts'
+import { Profiles } from '../nodes/profiles.ts'
 import type { BoardPlace } from '../port/board.ts'
 import { type Boards, isAway } from '../port/boards.ts'
+import { rulesInForce } from '../rules.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from '../store/open-boards.ts'
+import { DEFAULT_BOARD } from '../store/places.ts'
 import { type Dispatched, dispatchOnce } from './dispatch.ts'
 import { keepDispatchState, readDispatchState } from './dispatch-state.ts'
 import { DispatcherLog } from './dispatcher-log.ts'
@@ -62,7 +65,7 @@ export class Dispatcher {
     const { clock, controlSocket, ready } = this.#options
     const client = await connectControl(controlSocket, clock)
     try {
-      this.#log.rules(this.#options)
+      this.#firstRules()
       ready()
       void this.#followJobs(client)
       await this.#timer.sleepUntil(clock.nowMs() + FIRST_TICK_MS, false)
@@ -181,7 +184,6 @@ export class Dispatcher {
   async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
     const { board, place } = open
     const { home, clock, host, builtIn, nodeLabels } = this.#options
-    this.#log.rules(this.#options)
     const jobs = await supervisorJobs(client)
     let hasProblem = false
     const done = await dispatchOnce({
@@ -198,6 +200,7 @@ export class Dispatcher {
       },
       ending: () => this.#timer.ended || !this.#mayStart(),
     })
+    this.#log.rules(done, place.slug)
     if (!hasProblem) this.#log.forget(`tick:${place.slug}`)
     const line = tickLine(place.slug, done.report)
     if (line !== undefined) this.#log.log('info', line)
@@ -206,6 +209,13 @@ export class Dispatcher {
       const text = `board ${place.slug}: another dispatcher holds it; asking again`
       this.#log.once('info', text, `board:${place.slug}`)
     } else this.#log.forget(`board:${place.slug}`)
+  }
+
+  /** A board in a database has settings of its own, and profiles on other nodes; its first tick reads both. */
+  #firstRules(): void {
+    const { boards, home, nodeLabels } = this.#options
+    if (boards.kept === 'database') return
+    this.#log.rules(rulesInForce(readWrittenRules(home), new Profiles(home), { nodeLabels }), DEFAULT_BOARD)
   }
 
   /** A failure of one board does not affect the others. */

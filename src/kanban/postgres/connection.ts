@@ -179,23 +179,29 @@ export class Connection {
       isOpen = false
     }
     client.on('error', onError)
-    const query = async (
-      sql: string,
-      values: readonly Value[] = [],
-    ): Promise<{ readonly rows: readonly unknown[] }> => {
-      try {
-        return await client.query(sql, values as Value[])
-      } catch (error) {
+    // One after the other: a client has no queue of its own, and the keeper of a lock asks whenever its time comes.
+    let last: Promise<unknown> = Promise.resolve()
+    const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+      const done = last.then(work)
+      last = done.catch(() => undefined)
+      return done
+    }
+    const query: HeldTransaction['query'] = (sql, values = []) =>
+      inTurn(async () => {
+        try {
+          return await client.query(sql, values as Value[])
+        } catch (error) {
+          isOpen = false
+          throw this.#named(error)
+        }
+      })
+    const end = (): Promise<void> =>
+      inTurn(async () => {
+        const isSound = isOpen && (await rolledBack(client))
         isOpen = false
-        throw this.#named(error)
-      }
-    }
-    const end = async (): Promise<void> => {
-      const isSound = isOpen && (await rolledBack(client))
-      isOpen = false
-      client.off('error', onError)
-      client.release(!isSound)
-    }
+        client.off('error', onError)
+        client.release(!isSound)
+      })
     try {
       await client.query(BEGIN)
     } catch (error) {

@@ -9,6 +9,7 @@ import { requireAssignee } from '../../../src/kanban/port/assignee.ts'
 import type { Board } from '../../../src/kanban/port/board.ts'
 import type { Leases, NodeCard } from '../../../src/kanban/port/nodes.ts'
 import { databaseBoards } from '../../../src/kanban/postgres/database-boards.ts'
+import { holdDispatch } from '../../../src/kanban/store/dispatch-lock.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { HermesError } from '../../../src/system/errors.ts'
 import { FakeJobs } from '../../support/kanban/board.ts'
@@ -306,5 +307,23 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     const { task } = await a.board.create({ title: 'unassigned' }, { name: 'tester', wallMs: 0 })
     await b.tick()
     expect((await a.board.require(task.id)).assignee).toBe('default@b')
+  })
+
+  test('kanban.default_assignee may name a profile of another node; only a name that no node has is a warning', async () => {
+    const [a, b] = (await scene({ a: ['coder'], b: [] })) as [TestNode, TestNode]
+    await a.tick()
+    b.rules({ default_assignee: 'coder' })
+    const note = "kanban dispatcher: default_assignee='coder' (unassigned ready tasks will route to this profile)"
+    const { task } = await b.board.create({ title: 'unassigned' }, { name: 'tester', wallMs: 0 })
+    expect(await b.tick()).toMatchObject({ warnings: [], notes: [note] })
+    expect((await a.board.require(task.id)).assignee).toBe('coder')
+    // Also by a tick that another one keeps out.
+    const lock = await holdDispatch(b.home, b.board.place, clock, 0)
+    expect(await b.tick()).toMatchObject({ decision: null, warnings: [], notes: [note] })
+    await lock?.release()
+    b.rules({ default_assignee: 'nosuch' })
+    expect((await b.tick()).warnings).toEqual([
+      "kanban dispatcher: kanban.default_assignee='nosuch' names no profile; ignoring",
+    ])
   })
 })

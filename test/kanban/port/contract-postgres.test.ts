@@ -180,6 +180,26 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     await lock?.release()
   })
 
+  test('a tick lock asks one question at a time, and ends after the one that is under way', {
+    timeout: 120_000,
+  }, async () => {
+    await using scene = await openScene()
+    const warnings: string[] = []
+    const onWarning = ({ message }: Error): void => void warnings.push(message)
+    process.on('warning', onWarning)
+    const lock = await scene.board.holdTicks(systemClock(), 0)
+    server.signal('SIGSTOP')
+    // The next question of the lock now hangs for as long as a query may, which is longer than between two questions.
+    try {
+      await waitFor('the lock to be lost', () => lock?.isHeld() === false, { deadlineMs: 60_000 })
+    } finally {
+      server.signal('SIGCONT')
+    }
+    await lock?.release()
+    expect(warnings).toEqual([])
+    process.off('warning', onWarning)
+  })
+
   test('transactions that lock each other’s tasks all succeed in the end', async () => {
     await using scene = await openScene()
     const boards = [scene.board, await scene.another(), await scene.another()]

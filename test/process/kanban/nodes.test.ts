@@ -50,12 +50,17 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
   const sql = (database: string, text: string): string => server.psqlIn(database, text).trim()
 
   /** A node with a profile of its name, in a home of its own, behind a line of its own. */
-  const stage = async (database: string, name: string, from?: string): Promise<Stage> => {
+  const stage = async (
+    database: string,
+    name: string,
+    from?: string,
+    rules: Readonly<Record<string, unknown>> = {},
+  ): Promise<Stage> => {
     const home = quickDir(`hermes-${name}-`)
     if (from !== undefined) cpSync(join(from, 'node.id'), join(home, 'node.id'))
     const line = await cutLine(port)
     const gateway = { command: ['sleep', '100000'] }
-    const kanban = { dispatch_interval_seconds: 1, node_lease: '6s' }
+    const kanban = { dispatch_interval_seconds: 1, node_lease: '6s', ...rules }
     writeFileSync(join(home, 'config.yaml'), JSON.stringify({ gateway, kanban }))
     const agent = { command: ['sh', '-c', STUBBORN] }
     const env = {
@@ -218,6 +223,30 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
       expect(readdirSync(join(copy.home, 'kanban'))).not.toContain('results')
       writeFileSync(join(b.home, 'end'), '')
       await until(b, id, 'done')
+    },
+  )
+
+  test(
+    'a dispatcher accepts a default assignee of another node, and its task is done there',
+    LONG,
+    async () => {
+      const db = database()
+      await using a = await stage(db, 'a')
+      await using b = await stage(db, 'b', undefined, { default_assignee: 'a' })
+      await using _a = await a.start()
+      const { code, stdout } = await a.kanban('create', 'work', '--json')
+      expect(code).toBe(0)
+      await waitFor(
+        'the profile on the board',
+        () => sql(db, "SELECT count(*) FROM hermes.profiles WHERE name = 'a'") === '1',
+        DEADLINE,
+      )
+      await using _b = await b.start()
+      const note = "default_assignee='a' (unassigned ready tasks will route to this profile)"
+      await waitFor('the start-up line', () => b.log().includes(note), DEADLINE)
+      expect(b.log()).not.toContain('names no profile')
+      writeFileSync(join(a.home, 'end'), '')
+      await until(b, String(JSON.parse(stdout).id), 'done')
     },
   )
 
