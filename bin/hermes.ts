@@ -44,6 +44,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       return 126
     }
   } else await initHasBegun({ env, install })
+  let token: Readonly<Record<string, string>> = {}
   if (handed === undefined && process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
     const more = () => require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
     try {
@@ -51,6 +52,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       if (identity !== undefined) {
         if (wantsOwnTerminal(env)) return await more().awayFromRootsTerminal(install, argv, env)
         const isShort = frequent !== undefined && canDropByNode(env)
+        if (!isShort) token = more().tokenOfRoot(line.args, env)
         Object.assign(
           env,
           isShort ? becomeUser(identity, { dropPrivileges: dropByNode }) : await more().dropRoot(identity),
@@ -64,7 +66,9 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   // Root is dropped, or is to be kept: what this command starts gets the caller's environment.
   giveBackSaved(env)
   try {
-    const context = makeContext({ env, bundleDir: __dirname, profile: line.profile, json, output })
+    // Not in the environment of this process, which programs that it starts would get.
+    const own = { ...env, ...token }
+    const context = makeContext({ env: own, bundleDir: __dirname, profile: line.profile, json, output })
     if (frequent) {
       const code = printOutcome(await frequent(context), json, output)
       // Everything is written by now; the natural end would take Node's heap apart first.

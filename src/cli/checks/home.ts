@@ -3,6 +3,7 @@ import { existsSync, lstatSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { configProblemText, loadConfig } from '../../profile/config/config.ts'
 import { listProfiles, type ProfileEntry } from '../../profile/directory/disk.ts'
+import { moveRemainders, remainderText } from '../../profile/directory/remainders.ts'
 import { readDotEnv } from '../../profile/environment/environment.ts'
 import { livingHolder } from '../../profile/state/pid-file.ts'
 import { homePaths } from '../../system/paths.ts'
@@ -94,7 +95,12 @@ export const staleFiles: Check = ({ home }) => {
     .profiles.filter(({ name, dir }) => existsSync(join(dir, 'gateway.pid')) && !livingHolder(dir, name))
     .map(({ dir }) => join(dir, 'gateway.pid'))
   const leftovers = namesIn(homePaths(home).profiles).filter((name) => /^\.(new|deleted)-/.test(name))
+  const moves = moveRemainders(home).map((remainder) => {
+    const { text, next } = remainderText(remainder)
+    return warn('stale files', `profile "${remainder.name}": ${text}`, next)
+  })
   return orOk('stale files', 'none', [
+    ...moves,
     ...pidFiles.map((file) =>
       warn('stale files', `${file} names a process that is gone`, 'no action needed: the next gateway replaces it'),
     ),

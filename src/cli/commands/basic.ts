@@ -1,4 +1,6 @@
 import { noSuchSlot } from '../../control/slot-actions.ts'
+import { remainderOf, remainderText } from '../../profile/directory/remainders.ts'
+import type { StatusResult } from '../../protocol/control.ts'
 import { EXIT } from '../../system/errors.ts'
 import { gatewaySlot } from '../../system/paths.ts'
 import type { Command } from '../context/command.ts'
@@ -52,11 +54,24 @@ export const BASIC_COMMANDS: readonly Command[] = [
 ]
 
 /** @throws HermesError NO_SUCH_SLOT */
+function whyNoSlot({ home }: Context, name: string, result: StatusResult): Outcome {
+  const remainder = remainderOf(home, name)
+  if (remainder === undefined) throw noSuchSlot(gatewaySlot(name), result)
+  const { text, next } = remainderText(remainder)
+  const line = `${name} has no gateway here: ${text}; next: ${next}.`
+  return {
+    text: `${line}\n`,
+    json: { profile: name, [remainder.state]: remainder.dir, why: line },
+    exitCode: EXIT.failed,
+  }
+}
+
+/** @throws HermesError NO_SUCH_SLOT */
 async function why(context: Context, name = context.profile().name): Promise<Outcome> {
   const result = await statusOf(context)
   const keys = [gatewaySlot(name), `service-${name}`, name]
   const slot = keys.flatMap((key) => result.slots.find((one) => one.slot === key) ?? [])[0]
-  if (slot === undefined) throw noSuchSlot(gatewaySlot(name), result)
+  if (slot === undefined) return whyNoSlot(context, name, result)
   const isWell = (slot.ready && (slot.health ?? 'ok') === 'ok') || isBetweenRuns(slot) || slot.wanted === 'down'
   const text = whyText(slot, context.clock.wallMs())
   return { text: `${text}\n`, json: { ...slot, why: text }, exitCode: isWell ? EXIT.done : EXIT.failed }

@@ -37,7 +37,8 @@ export const NODE_COMMANDS: readonly Command[] = [
       'The gateway and the workers of the profile stop. The dashboard of NODE fetches the directory from the dashboard\n' +
       'of this node, compares it with checksums, and takes the profile over; its gateway starts there if it ran here.\n' +
       'If the move fails, the profile is here as before. After an interruption, run the same command again.\n' +
-      'Needs HERMES_NODE_TOKEN in its environment. Logs stay on this node.',
+      'Needs the node token: HERMES_NODE_TOKEN, or HERMES_NODE_TOKEN_FILE, which only root need be able to read.\n' +
+      'Logs stay on this node.',
     exits: { [EXIT.noSuch]: 'no such profile' },
     run: move,
   },
@@ -99,11 +100,26 @@ async function move(context: Context, input: Input): Promise<Outcome> {
 
 /** `docker exec -e HERMES_NODE_TOKEN=…` wins over a file of the container, which only root may read. */
 function peersOf({ env, clock }: Context): Peers {
-  const token = env[NODE_SECRET] || ownSecrets(env, [NODE_SECRET])[NODE_SECRET]
+  const token = env[NODE_SECRET] || tokenOfFile(env)
   if (token !== undefined) return new Peers({ token, clearText: allowsClearText(env), clock })
   throw new HermesError('REFUSED', `profile move needs the node token, and ${NODE_SECRET} is not set`, {
-    next: `docker exec -e ${NODE_SECRET}="$(cat node-token)" CONTAINER hermes profile move NAME --to NODE`,
+    next: GIVE_TOKEN,
   })
+}
+
+const GIVE_TOKEN = `docker exec -e ${NODE_SECRET}="$(cat node-token)" CONTAINER hermes profile move NAME --to NODE`
+
+/** Of a file that only root may read, a command that root has called has the text in its environment already. */
+function tokenOfFile(env: Context['env']): string | undefined {
+  try {
+    return ownSecrets(env, [NODE_SECRET])[NODE_SECRET]
+  } catch (error) {
+    if (!(error instanceof HermesError)) throw error
+    throw new HermesError(error.code, error.message, {
+      next: `call it as root, as docker exec does by itself, or give it the token: ${GIVE_TOKEN}`,
+      cause: error,
+    })
+  }
 }
 
 /** `here`, `up`, `lapsed for 4 min`. */

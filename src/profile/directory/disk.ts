@@ -5,6 +5,7 @@ import { directoryEntries, FirstInOrder } from '../../system/files/directory.ts'
 import { below, homePaths, profileDir } from '../../system/paths.ts'
 import { nearest } from '../../system/text/nearest.ts'
 import { DEFAULT_PROFILE, isProfileName, profileNameProblem } from '../names.ts'
+import { remainderOf, remainderText } from './remainders.ts'
 
 export { type CreateOptions, createProfile, seedHome } from './create.ts'
 export { deleteProfile, renameProfile } from './remove.ts'
@@ -98,6 +99,11 @@ export function profileExists(home: string, name: string): boolean {
  */
 export function requireProfile(home: string, name: string): ProfileEntry {
   if (profileExists(home, name)) return { name, dir: profileDir(home, name) }
+  const remainder = remainderOf(home, name)
+  if (remainder !== undefined) {
+    const { text, next } = remainderText(remainder)
+    throw new HermesError('NO_SUCH_PROFILE', `no profile "${name}": ${text}`, { next })
+  }
   const { profiles } = listProfiles(home)
   const near = nearest(
     name,

@@ -9,13 +9,9 @@ import { syncDirectory } from '../../system/files/replace-file.ts'
 import { homePaths, profileDir } from '../../system/paths.ts'
 import { readActiveProfile, writeActiveProfile } from '../active.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
+import { movingDir } from './remainders.ts'
 import { refuseTaken } from './remove.ts'
 import { type Progress, removeTree, stagingName, trackStaging } from './staging.ts'
-
-/** The profile as its node has set it aside. */
-export const movingDir = (home: string, name: string): string => join(homePaths(home).profiles, `.moving-${name}`)
-/** The profile as it arrives at its new node. */
-export const arrivingDir = (home: string, name: string): string => join(homePaths(home).profiles, `.arriving-${name}`)
 
 /** Sets a profile aside. The caller has stopped its gateway. */
 export const setAside = (home: string, name: string): Promise<void> =>

@@ -1,4 +1,5 @@
 import type { Journal } from '../../log/io/journal.ts'
+import { moveRemainders, remainderText } from '../../profile/directory/remainders.ts'
 import { closeSecretFiles } from '../../profile/environment/secret-files.ts'
 import { renameIdentity } from '../../profile/state/gateway-state.ts'
 import { writeDesired } from '../../profile/state/state.ts'
@@ -58,12 +59,22 @@ export class ProfileSlots {
     }
     const lines = this.#apply(steps)
     this.#stateFiles.count()
+    const interrupted = this.#interruptedMoves()
     try {
-      appendBootLog(homePaths(home).bootLog, bootLines(steps, clock.wallMs()))
+      appendBootLog(homePaths(home).bootLog, bootLines([...steps, ...interrupted], clock.wallMs()))
     } catch (error) {
       journal.warn(`cannot write ${homePaths(home).bootLog}: ${(error as Error).message}`)
     }
     return lines
+  }
+
+  /** No command that moves a profile outlives the container. */
+  #interruptedMoves(): readonly ReconcileStep[] {
+    return moveRemainders(this.#options.home).map((remainder) => {
+      const { text, next } = remainderText(remainder)
+      this.#options.journal.warn(`profile "${remainder.name}": ${text}; next: ${next}`)
+      return { type: 'skip', name: remainder.name, reason: `${text}; next: ${next}` }
+    })
   }
 
   /** @returns one line per step that was applied; [] when there is nothing to do */

@@ -101,6 +101,8 @@ test.skipIf(why !== undefined)(
       rmSync(join(to, 'database-password'))
     }
     await run('chown', ['--recursive', `${DOCKER_USER}:${DOCKER_USER}`, dir])
+    // As an administrator keeps it: only root may read the token.
+    for (const host of NODES) await run('chown', ['0:0', join(dir, host, 'deploy/compose/secrets/node-token')])
     await type('h1', block('kanban migrate'))
     const start = block('HERMES_VOLUME=')
     for (const host of NODES) await type(host, host === 'h1' ? start : start.replace(/^HERMES_VOLUME=.*\n/m, ''))
@@ -111,6 +113,13 @@ test.skipIf(why !== undefined)(
     expect(seen).toContain('Say hello')
     for (const host of NODES) expect(seen).toMatch(new RegExp(`^${host} +(here|up) `, 'm'))
     expect(await node('h3', 'hermes kanban list')).toContain('Say hello')
+
+    const moved = await type('h2', block('hermes profile move'))
+    expect(moved).toContain('moved coder to h3, gateway started there')
+    expect(moved).toMatch(/^h3 .*\bcoder\b/m)
+    await waitFor('the gateway there', async () => /coder +up/.test(await node('h3', 'hermes status')), {
+      deadlineMs: 60_000,
+    })
 
     const address = (host: Host): string => `http://192.0.2.${HOSTS[host]}:9119`
     for (const host of NODES) expect((await fetch(`${address(host)}/login`)).status).toBe(200)

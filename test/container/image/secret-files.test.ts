@@ -18,6 +18,7 @@ beforeAll(() => {
     ['password', PASSWORD],
     ['token', TOKEN],
     ['key', KEY],
+    ['node', 'of-all-nodes-0123456789'],
   ] as const) {
     writeFileSync(join(dir, name), `${text}\n`)
     chmodSync(join(dir, name), 0o400)
@@ -104,4 +105,21 @@ test('a container of another user reads what that user may read, and ends with 1
   await using box = await start()
   const port = await listens(box)
   expect((await askHttp(port, '/api/metrics', { headers: { Authorization: `Bearer ${TOKEN}` } })).code).toBe(200)
+})
+
+test('profile move reads root’s file of the node token before it gives root up; for another user it names both ways', async () => {
+  await using box = await startContainer({
+    env: { HERMES_NODE_TOKEN_FILE: '/run/secrets/node' },
+    mounts: secrets('node'),
+    files: {},
+  })
+  const move = ['hermes', 'profile', 'move', 'coder', '--to', 'h2']
+  const byRoot = await box.exec(move)
+  expect([byRoot.code, byRoot.stderr]).toEqual([1, expect.stringMatching(/^hermes: there is one container: /)])
+  const byUser = await box.exec(move, { user: 'hermes' })
+  expect(byUser.code).toBe(1)
+  expect(byUser.stderr).toMatch(
+    /^hermes: HERMES_NODE_TOKEN_FILE=\/run\/secrets\/node: may not be read by uid \d+ \(EACCES\)\n.*as root, as docker exec does/,
+  )
+  expect(byUser.stderr).toContain('docker exec -e HERMES_NODE_TOKEN=')
 })

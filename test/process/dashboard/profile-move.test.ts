@@ -193,6 +193,11 @@ describe.skipIf(why !== undefined)(`hermes profile move (${why ?? 'two nodes on 
       expect(profiles(h1)).toContain('.moving-killed')
       expect(profiles(h1)).not.toContain('killed')
       expect(owner('killed')).toBe('h1|t')
+      const why = await h1.command('why', 'killed')
+      expect([why.code, why.stdout]).toEqual([
+        1,
+        expect.stringContaining('hermes profile move killed --to NODE goes on'),
+      ])
     })
     expect((await move(h1, 'killed', '--to', 'h2')).stdout).toBe('moved killed to h2, gateway started there\n')
     await isAt(h2, 'killed')

@@ -11,8 +11,10 @@ import type {
   SlotStatus,
   StatusResult,
 } from '../../../src/protocol/control.ts'
+import { hermes as command } from '../../support/cli.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { program } from '../../support/install.ts'
+import { quickDir } from '../../support/quick-dir.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { processesOf } from '../../support/supervisor/slot-processes.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -135,6 +137,35 @@ test('a container stop writes only that the end was clean, and what ran comes ba
   expect((await second.slot('gateway-was-down'))?.state).toBe('down')
   const boot = readFileSync(join(first.home, 'logs', 'container-boot.log'), 'utf8')
   expect(boot).toMatch(/profile=ran prior_state=running action=started prior_exit=clean\n/)
+})
+
+test('a boot, why and doctor name each profile whose move to another node was interrupted, and what to type', async () => {
+  const home = quickDir('hermes-moves-')
+  const [left, half] = [join(home, 'profiles', '.moving-left'), join(home, 'profiles', '.arriving-half')]
+  for (const dir of [left, half]) mkdirSync(dir, { recursive: true })
+  await using hermes = await startHermes({ profiles: [], home })
+  const goesOn = 'hermes profile move left --to NODE goes on, hermes profile move left --cancel keeps it here'
+  const again = 'run hermes profile move half --to this node again on the node it comes from'
+  const boot = readFileSync(join(home, 'logs', 'container-boot.log'), 'utf8')
+  for (const [name, dir, next] of [
+    ['left', left, goesOn],
+    ['half', half, again],
+  ] as const) {
+    expect(boot).toMatch(new RegExp(`profile=${name} prior_state=none action=skipped .*${dir}; next: ${next}`))
+    await waitFor('the line', () => hermes.stderr().includes(`profile "${name}": it`) && hermes.stderr().includes(next))
+    const why = await command(['why', name], { home })
+    expect([why.code, why.stdout]).toEqual([
+      1,
+      expect.stringMatching(new RegExp(`^${name} has no .*${dir}; next: ${next}`)),
+    ])
+    const doctor = await command(['doctor'], { home })
+    expect(doctor.stdout).toMatch(new RegExp(`warn stale files: profile "${name}": .*${dir}\n {7}next: ${next}`))
+    const shown = await command(['profile', 'show', name], { home })
+    expect([shown.code, shown.stderr]).toEqual([
+      3,
+      expect.stringMatching(new RegExp(`no profile "${name}".*\n.*${next}`)),
+    ])
+  }
 })
 
 test('a profile that is copied into place gets a slot, and one whose directory goes loses it', async () => {
