@@ -219,7 +219,7 @@ export interface Board extends Tasks, TickBoard {
   /** undefined: the board accepts changes. */
   seal(): Promise<Seal | undefined>
   unseal(): Promise<void>
-  /** Changes whenever another process has written. */
+  /** Changes whenever another process has written. @throws HermesError: a newer version has taken the board over */
   version(): Promise<number>
   /** May be called more than once. */
   close(): Promise<void>

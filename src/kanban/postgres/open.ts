@@ -61,5 +61,5 @@ export async function openOn(
     if (options.mode !== 'read') throw error
     options.warn(`${error.message}; this is what it was then`)
   }
-  return new PostgresBoard(place, connection, close, options.node)
+  return new PostgresBoard(place, connection, close, { node: options.node, writes: options.mode !== 'read' })
 }

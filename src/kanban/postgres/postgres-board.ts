@@ -20,7 +20,7 @@ import {
   runsOf,
   statusCounts,
 } from './queries.ts'
-import { NOW, schemaOf } from './schema.ts'
+import { NOW, newerBoard, schemaOf, VERSION } from './schema.ts'
 import { sealOf, unseal } from './seal.ts'
 import { readAttempt, readPromotable, readReady, readRunning, readTaskOfSlot, readWaitingChildren } from './tick.ts'
 import { callReads, callWrites, takeTickLock } from './tick-calls.ts'
@@ -35,18 +35,26 @@ export class PostgresBoard implements Board {
   readonly #connection: Connection
   readonly #s: string
   readonly #node: string | undefined
+  readonly #writes: boolean
   readonly #functions: TickFunctions
   readonly close: () => Promise<void>
 
   /**
    * @param close called when the board is closed
    * @param node the id of the node that this process belongs to
+   * @param writes it is opened to be written
    */
-  constructor(place: BoardPlace, connection: Connection, close: () => Promise<void>, node?: string) {
+  constructor(
+    place: BoardPlace,
+    connection: Connection,
+    close: () => Promise<void>,
+    { node, writes }: { readonly node: string | undefined; readonly writes: boolean },
+  ) {
     this.place = place
     this.close = close
     this.#connection = connection
     this.#node = node
+    this.#writes = writes
     this.#s = `"${schemaOf(place.slug)}"`
     this.#functions = tickFunctions(this.#s)
   }
@@ -146,14 +154,21 @@ export class PostgresBoard implements Board {
   seal = () => this.#read((client) => sealOf(client, this.place.slug))
   unseal = () => this.#write(unseal)
 
-  /** The number of the last event, and how many there are near it: one may become visible after a later one. */
+  /**
+   * The number of the last event, and how many there are near it: one may become visible after a later one.
+   * @throws HermesError FAILED: it was opened to be written, and a newer version has changed it since
+   */
   version = () =>
     this.#read(async (client, s) => {
-      const [found] = await rows<{ last: number; near: number }>(
+      const [found] = await rows<{ last: number; near: number; generation: number | null }>(
         client,
-        `SELECT coalesce(max(id), 0) AS last, count(*) AS near FROM ${s}.events
-         WHERE id > (SELECT coalesce(max(id), 0) FROM ${s}.events) - 1000`,
+        `SELECT coalesce(max(id), 0) AS last, count(*) AS near,
+           (SELECT schema_version FROM hermes.boards WHERE slug = $1) AS generation
+         FROM ${s}.events WHERE id > (SELECT coalesce(max(id), 0) FROM ${s}.events) - 1000`,
+        this.place.slug,
       )
+      const generation = found?.generation ?? VERSION
+      if (this.#writes && generation > VERSION) throw newerBoard(this.place.slug, generation)
       return (found?.last ?? 0) * 1001 + (found?.near ?? 0)
     })
 

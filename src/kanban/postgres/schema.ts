@@ -138,7 +138,7 @@ CREATE TRIGGER tasks_moved AFTER UPDATE OF status ON ${s}.tasks FOR EACH ROW
 
 /**
  * What each generation adds to the one before; a new board passes through all of them. Nothing is removed or renamed,
- * because an older version that has the board open goes on using it.
+ * because an older version that has the board open goes on reading it.
  */
 const MIGRATIONS: Readonly<Record<number, (s: string) => string>> = {
   2: (s) => `

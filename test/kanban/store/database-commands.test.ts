@@ -216,6 +216,21 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
     expect([written.code, written.err]).toEqual([1, expect.stringContaining(says)])
   })
 
+  test('a board of an older version gets what it lacks with the first command', async () => {
+    const url = database('older')
+    using cli = direct(url)
+    const id = await cli.create('kept')
+    server.psqlIn(
+      'older',
+      `ALTER TABLE hermes_default.tasks DROP COLUMN once, DROP COLUMN needs, DROP COLUMN result_schema;
+       DROP TABLE hermes_default.settings; UPDATE hermes.boards SET schema_version = 1`,
+    )
+    const written = await cli.kanban('create', 'x', '--once')
+    expect([written.code, written.err]).toEqual([0, ''])
+    expect((await cli.kanban('show', id)).out).toContain('kept')
+    expect(server.psqlIn('older', 'SELECT schema_version FROM hermes.boards').trim()).toBe(String(VERSION))
+  })
+
   test('a task is for a profile of another node as for one on this disk, and a wrong name is refused', async () => {
     const url = database('nodes')
     using cli = direct(url)

@@ -2,8 +2,9 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { VERSION } from '../../../src/kanban/postgres/schema.ts'
 import { readProcess } from '../../../src/system/programs/proc.ts'
-import { hermes as command } from '../../support/cli.ts'
+import { hermes as command, type Ran } from '../../support/cli.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { type CutLine, cutLine } from '../../support/kanban/cut-line.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
@@ -23,7 +24,7 @@ interface Stage extends AsyncDisposable {
   readonly home: string
   readonly line: CutLine
   start(): Promise<RunningHermes>
-  kanban(...args: readonly string[]): Promise<{ readonly code: number | null; readonly stdout: string }>
+  kanban(...args: readonly string[]): Promise<Ran>
   log(): string
   /** Unix ms of the worker's last sign of life. */
   beat(): number
@@ -226,27 +227,66 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     },
   )
 
+  test('a dispatcher accepts a default assignee of another node, and its task is done there', LONG, async () => {
+    const db = database()
+    await using a = await stage(db, 'a')
+    await using b = await stage(db, 'b', undefined, { default_assignee: 'a' })
+    await using _a = await a.start()
+    const { code, stdout } = await a.kanban('create', 'work', '--json')
+    expect(code).toBe(0)
+    await waitFor(
+      'the profile on the board',
+      () => sql(db, "SELECT count(*) FROM hermes.profiles WHERE name = 'a'") === '1',
+      DEADLINE,
+    )
+    await using _b = await b.start()
+    const note = "default_assignee='a' (unassigned ready tasks will route to this profile)"
+    await waitFor('the start-up line', () => b.log().includes(note), DEADLINE)
+    expect(b.log()).not.toContain('names no profile')
+    writeFileSync(join(a.home, 'end'), '')
+    await until(b, String(JSON.parse(stdout).id), 'done')
+  })
+
   test(
-    'a dispatcher accepts a default assignee of another node, and its task is done there',
+    'a dispatcher whose board a newer version has changed says so once, and starts nothing until it is back',
     LONG,
     async () => {
       const db = database()
-      await using a = await stage(db, 'a')
-      await using b = await stage(db, 'b', undefined, { default_assignee: 'a' })
-      await using _a = await a.start()
-      const { code, stdout } = await a.kanban('create', 'work', '--json')
-      expect(code).toBe(0)
-      await waitFor(
-        'the profile on the board',
-        () => sql(db, "SELECT count(*) FROM hermes.profiles WHERE name = 'a'") === '1',
-        DEADLINE,
+      await using b = await stage(db, 'b')
+      writeFileSync(join(b.home, 'end'), '')
+      await using _ = await b.start()
+      await until(b, await create(b, '--assignee', 'b'), 'done')
+      sql(db, `UPDATE hermes.boards SET schema_version = ${VERSION + 1}`)
+      const says = `the board "default" has schema generation ${VERSION + 1}; this version supports ${VERSION}`
+      const inLog = (): number => b.log().split(says).length - 1
+      await waitFor('the dispatcher to say so', () => inLog() > 0, DEADLINE)
+      const read = await b.kanban('list')
+      expect([read.code, read.stderr]).toEqual([0, `hermes: warning: ${says}; it is only read\n`])
+      const written = await b.kanban('create', 'more')
+      expect([written.code, written.stderr]).toEqual([
+        1,
+        `hermes: ${says}\n  next: use the version that wrote it, or a newer one\n`,
+      ])
+
+      // A task that the newer version makes waits for it; each look at the board asks for its generation.
+      sql(
+        db,
+        `INSERT INTO hermes_default.tasks (id, title, assignee, status, created_at)
+       VALUES ('t_0000beef', 'new', 'b', 'ready', ${Date.now()})`,
       )
-      await using _b = await b.start()
-      const note = "default_assignee='a' (unassigned ready tasks will route to this profile)"
-      await waitFor('the start-up line', () => b.log().includes(note), DEADLINE)
-      expect(b.log()).not.toContain('names no profile')
-      writeFileSync(join(a.home, 'end'), '')
-      await until(b, String(JSON.parse(stdout).id), 'done')
+      const now = (): number => Number(sql(db, 'SELECT extract(epoch FROM clock_timestamp()) * 1000'))
+      const asks = "query LIKE 'SELECT schema_version FROM hermes.boards%'"
+      for (let look = 0; look < 3; look++) {
+        const sinceMs = now()
+        const asked = `SELECT count(*) FROM pg_stat_activity WHERE ${asks} AND query_start > to_timestamp(${sinceMs / 1000})`
+        await waitFor('the dispatcher to look', () => sql(db, asked) !== '0', DEADLINE)
+      }
+      expect(inLog()).toBe(1)
+      const backAtMs = now()
+      sql(db, `UPDATE hermes.boards SET schema_version = ${VERSION}`)
+      await until(b, 't_0000beef', 'done')
+      const startedAtMs = Number(sql(db, "SELECT started_at FROM hermes_default.runs WHERE task_id = 't_0000beef'"))
+      expect(startedAtMs).toBeGreaterThanOrEqual(Math.floor(backAtMs))
     },
   )
 
