@@ -69,7 +69,7 @@ test('SOUL.md is the system prompt, read at each question, and goes before a sys
 test('the key comes from the environment, else from auth.json, which a login changes at once; without one none is sent', async () => {
   const one = agent()
   await answerText(one, hello)
-  await storeKey(dir, 'UP_KEY', 'stored-key')
+  await storeKey(dir, 'UP_KEY', 'stored-key', systemClock())
   await answerText(one, hello)
   await answerText(agent({ UP_KEY: 'env-key' }), hello)
   expect(upstream.requests.map(({ headers }) => headers.authorization)).toEqual([
@@ -82,9 +82,9 @@ test('the key comes from the environment, else from auth.json, which a login cha
 test('auth.json is 0600 and keeps its other content; a fault in it is reported without a quotation', async () => {
   const file = join(dir, 'auth.json')
   writeFileSync(file, '{"providers":{"x":1}}', { mode: 0o644 })
-  await storeKey(dir, 'A', 'one')
-  await storeKey(dir, 'B', 'two')
-  await storeKey(dir, 'A', null)
+  await storeKey(dir, 'A', 'one', systemClock())
+  await storeKey(dir, 'B', 'two', systemClock())
+  await storeKey(dir, 'A', null, systemClock())
   expect(statSync(file).mode & 0o777).toBe(0o600)
   expect(readStoredKeys(dir)).toEqual({ B: 'two' })
   writeFileSync(file, '{"api_keys": sk-secret-secret')

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
+import { changeAlone } from '../../profile/change-file.ts'
 import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config/config.ts'
 import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config/effect.ts'
 import { CONFIG_KEYS, type ConfigKey, configKeys } from '../../profile/config/keys.ts'
@@ -141,10 +142,12 @@ async function set(context: Context, input: Input): Promise<Outcome> {
   const { name, dir } = context.profile()
   refuseWithoutEffect(key, value, name)
   const file = fileOf(dir)
-  const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(name === 'default')
-  const edited = setConfigValue(text, key, value)
-  if (isImageInstall(context.install)) refuseSecretKey(key, parseConfig(edited, file).config.dashboard)
-  await replaceFile(file, edited, CONFIG_MODE)
+  await changeAlone(file, context, async () => {
+    const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(name === 'default')
+    const edited = setConfigValue(text, key, value)
+    if (isImageInstall(context.install)) refuseSecretKey(key, parseConfig(edited, file).config.dashboard)
+    await replaceFile(file, edited, CONFIG_MODE)
+  })
   if (key === 'gateway.command') warnOfMissing(context, name, dir)
   const { when, next } = effectOf(key, name)
   return {

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { changeAlone } from '../../profile/change-file.ts'
 import { loadConfig } from '../../profile/config/config.ts'
 import { refuseClosedVariable } from '../../profile/config/refused-secrets.ts'
 import { withVariable } from '../../profile/environment/dot-env-edit.ts'
@@ -69,8 +70,10 @@ async function setVariable(context: Context, input: Input): Promise<Outcome> {
 async function change(context: Context, { args: [name = ''] }: Input, value: string | undefined): Promise<Outcome> {
   const { name: profile, dir } = context.profile()
   const file = join(dir, '.env')
-  const text = readRegularFile(file, MAX_VALUE_BYTES * 2) ?? ''
-  await replaceFile(file, withVariable(text, name, value), 0o600)
+  await changeAlone(file, { clock: context.clock, createMode: 0o600 }, () => {
+    const text = readRegularFile(file, MAX_VALUE_BYTES * 2) ?? ''
+    return replaceFile(file, withVariable(text, name, value), 0o600)
+  })
   return {
     text:
       `${file}: ${name} is ${value === undefined ? 'removed' : 'set'}\n` +

@@ -41,12 +41,13 @@ async function login(context: Context, input: Input): Promise<Outcome> {
   const name = parseKeyName(textOption(input, 'name') ?? openai?.apiKeyEnv ?? DEFAULT_KEY_NAME)
   const file = authFile(dir)
   if (input.options.remove === true) {
-    await storeKey(dir, name, null)
+    await storeKey(dir, name, null, context.clock)
     return { text: `${file}: ${name} is removed\n`, json: { file, name, stored: false } }
   }
   const prompter = openPrompter(context.output.err)
   try {
-    await storeKey(dir, name, parseKey(await prompter.secret(`${name} for profile "${profile}" (not shown): `)))
+    const key = parseKey(await prompter.secret(`${name} for profile "${profile}" (not shown): `))
+    await storeKey(dir, name, key, context.clock)
   } finally {
     prompter.close()
   }

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { storeKey } from '../../gateway/agent/auth-file.ts'
+import { changeAlone } from '../../profile/change-file.ts'
 import { MAX_CONFIG_BYTES } from '../../profile/config/config.ts'
 import { CONFIG_MODE, configText } from '../../profile/directory/templates.ts'
 import { replaceFile } from '../../profile/replace-file.ts'
@@ -51,12 +52,14 @@ async function setup(context: Context, input: Input): Promise<Outcome> {
     const keyName = parseKeyName(answers.keyName)
     const key = answers.key === undefined || answers.key === '' ? undefined : parseKey(answers.key)
     const { setConfigValue } = await import('../../profile/config/edit.ts')
-    const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(profile === 'default')
     const endpoint = JSON.stringify({ base_url: baseUrl, model, api_key_env: keyName })
-    // Checked before anything is written.
-    const edited = setConfigValue(text, 'agent.openai', endpoint)
-    if (key !== undefined) await storeKey(dir, keyName, key)
-    await replaceFile(file, edited, CONFIG_MODE)
+    await changeAlone(file, context, async () => {
+      const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(profile === 'default')
+      // Checked before anything is written.
+      const edited = setConfigValue(text, 'agent.openai', endpoint)
+      if (key !== undefined) await storeKey(dir, keyName, key, context.clock)
+      await replaceFile(file, edited, CONFIG_MODE)
+    })
     return {
       text: [
         `${file}: agent.openai is ${model} at ${baseUrl}\n`,

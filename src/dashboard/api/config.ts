@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { readSessionOverviews } from '../../gateway/sessions/reading.ts'
+import { changeAlone } from '../../profile/change-file.ts'
 import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config/config.ts'
 import { CONFIG_KEYS, configKeys } from '../../profile/config/keys.ts'
 import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
@@ -16,6 +17,7 @@ const MAX_SESSIONS = 100
 
 export function configHandlers({
   home,
+  clock,
 }: ApiFacts): Pick<
   Handlers,
   | 'config'
@@ -36,16 +38,18 @@ export function configHandlers({
       return { status: 200, body: { text, problems: problemsOf(text, file), version: versionOf(text) } }
     },
     validateConfig: ({ body }) => ({ status: 200, body: { problems: problemsOf(body.text, 'config.yaml') } }),
-    writeConfig: async ({ body }) => {
+    writeConfig: ({ body }) => {
       const file = fileOf(body.profile)
-      const before = versionOf(textOf(file))
-      if (before !== body.version)
-        throw conflict(`${file} has changed since it was read`, 'reload it, and repeat the change')
-      const problems = problemsOf(body.text, file)
-      // A file with a mistake would silently bring defaults into effect at the next start.
-      if (problems.length > 0) return { status: 200, body: { problems, version: before } }
-      await replaceFile(file, body.text, CONFIG_MODE)
-      return { status: 200, body: { problems, version: versionOf(body.text) } }
+      return changeAlone(file, { clock }, async () => {
+        const before = versionOf(textOf(file))
+        if (before !== body.version)
+          throw conflict(`${file} has changed since it was read`, 'reload it, and repeat the change')
+        const problems = problemsOf(body.text, file)
+        // A file with a mistake would silently bring defaults into effect at the next start.
+        if (problems.length > 0) return { status: 200, body: { problems, version: before } }
+        await replaceFile(file, body.text, CONFIG_MODE)
+        return { status: 200, body: { problems, version: versionOf(body.text) } }
+      })
     },
     configDefaults: () => ({ status: 200, body: defaults() }),
     configSchema: async () => {

@@ -1,5 +1,7 @@
 import { join } from 'node:path'
+import { changeAlone } from '../../profile/change-file.ts'
 import { replaceFile } from '../../profile/replace-file.ts'
+import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 
@@ -21,12 +23,14 @@ export function readStoredKeys(profileDir: string): Readonly<Record<string, stri
 }
 
 /** Adds or replaces one key (null: removes it); what else is in the file stays. The file is 0600. */
-export async function storeKey(profileDir: string, name: string, key: string | null): Promise<void> {
+export async function storeKey(profileDir: string, name: string, key: string | null, clock: Clock): Promise<void> {
   const file = authFile(profileDir)
-  const auth = readAuth(file)
-  const { [name]: _old, ...others } = readStoredKeys(profileDir)
-  const keys = key === null ? others : { ...others, [name]: key }
-  await replaceFile(file, `${JSON.stringify({ ...auth, api_keys: keys }, null, 2)}\n`, 0o600)
+  await changeAlone(file, { clock, createMode: 0o600 }, () => {
+    const auth = readAuth(file)
+    const { [name]: _old, ...others } = readStoredKeys(profileDir)
+    const keys = key === null ? others : { ...others, [name]: key }
+    return replaceFile(file, `${JSON.stringify({ ...auth, api_keys: keys }, null, 2)}\n`, 0o600)
+  })
 }
 
 function readAuth(file: string): Record<string, unknown> {

@@ -276,6 +276,16 @@ describe('settings', () => {
     expect((await ask('POST', '/api/config/validate', { text: 'gateway: [' })).json().problems).not.toEqual([])
   })
 
+  test('of changes to the same text at the same time one is made', async () => {
+    const { text, version } = await get('/api/config?profile=coder')
+    const texts = Array.from({ length: 5 }, (_, n) => `# change ${n}\n${text}`)
+    const change = (changed: string) => ask('PATCH', '/api/config', { profile: 'coder', text: changed, version })
+    const answers = await Promise.all(texts.map(change))
+    expect(answers.map(({ code }) => code).sort()).toEqual([200, 409, 409, 409, 409])
+    const made = texts[answers.findIndex(({ code }) => code === 200)]
+    expect(readFileSync(join(hermes.home, 'profiles', 'coder', 'config.yaml'), 'utf8')).toBe(made)
+  })
+
   test('defaults, schema, model, themes and plug-ins', async () => {
     expect(await get('/api/config/defaults')).toMatchObject({ gateway: { restart: 'always', stop_timeout: '10s' } })
     expect(await get('/api/config/schema')).toMatchObject({ type: 'object', properties: { gateway: {} } })
