@@ -97,6 +97,9 @@ export function target(operation: Operation, subject: Subject): Status {
   return to
 }
 
+/** The statuses from which an operation is possible. */
+export const possibleFrom = (operation: Operation): readonly Status[] => RULES[operation].from
+
 /** A success and an unblock, and nothing else, set the failures in a row to 0. */
 export const forgivesFailures = (operation: Operation): boolean => operation === 'unblock' || operation === 'complete'
 

@@ -50,6 +50,19 @@ export interface ChangeOptions {
   readonly resultJson?: string
   /** With review, a worker's result waits until a person has approved it. */
   readonly requireReview?: boolean
+  readonly expected?: Expected
+}
+
+/** A task as the caller has seen it. If it is something else by now, the change is refused. */
+export type Expected = Pick<Task, 'status' | 'assignee'>
+
+/** Texts and priority that a person can change. */
+export type Editable = Pick<Task, 'title' | 'body' | 'priority'>
+
+/** Fields that are absent stay as they are. */
+export interface TaskEdit extends Partial<Editable> {
+  /** As the caller has seen them: the edit is refused if another one has changed them since. */
+  readonly was?: Partial<Editable>
 }
 
 export interface ListFilter {
@@ -58,6 +71,8 @@ export interface ListFilter {
   readonly assignee?: string | null
   /** Part of the title, in any case, or the whole id. */
   readonly search?: string
+  /** Only tasks to which nothing has happened since: neither a change by a person, nor a start or an end of a run. */
+  readonly quietSinceMs?: number
   readonly limit: number
 }
 
@@ -129,6 +144,17 @@ export interface Tasks {
   /** @returns false: there was no such link */
   unlink(parentId: string, childId: string, actor: Actor): Promise<boolean>
   comment(id: string, text: string, actor: Actor): Promise<void>
+  /**
+   * Changes title, body or priority; the event keeps what they were.
+   * @returns the task after the edit; it is the same if the edit changes nothing
+   * @throws HermesError USAGE (it cannot be that), FAILED, REFUSED (closed, changed since, or not the acting run's)
+   */
+  edit(id: string, edit: TaskEdit, actor: Actor): Promise<Task>
+  /**
+   * Removes a task with its history. Only an event stays, which says so.
+   * @throws HermesError FAILED, REFUSED (it is running, open tasks follow it, or it is not as expected)
+   */
+  remove(id: string, expected: Expected | null, actor: Actor): Promise<void>
   /** Removes up to `limit` tasks that were archived before `beforeMs`, with their history. @returns their ids */
   removeArchived(beforeMs: number, limit: number): Promise<readonly string[]>
 }

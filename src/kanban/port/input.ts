@@ -50,20 +50,6 @@ export interface CheckedTask {
 
 /** @throws HermesError USAGE */
 export function checkLimits(input: NewTask): CheckedTask {
-  const title = input.title.replaceAll(/\s+/g, ' ').trim()
-  if (title === '')
-    throw new HermesError('USAGE', 'a task needs a title', { next: 'hermes kanban create "What to do"' })
-  if (title.length > MAX_TITLE_CHARS) {
-    throw new HermesError('USAGE', `the title has ${title.length} characters, more than ${MAX_TITLE_CHARS}`, {
-      next: 'put the rest into --body',
-    })
-  }
-  const priority = input.priority ?? 0
-  if (!Number.isInteger(priority) || Math.abs(priority) > MAX_PRIORITY)
-    throw new HermesError(
-      'USAGE',
-      `priority is a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`,
-    )
   if (input.once === true && input.maxRetries !== undefined)
     throw new HermesError('USAGE', 'a task that is started at most once cannot have a number of retries', {
       next: 'use --once or --max-retries',
@@ -71,10 +57,10 @@ export function checkLimits(input: NewTask): CheckedTask {
   const needs = labelList(parseLabels((input.needs ?? []).join(','), 'needs'))
   const assignee = input.assignee == null ? null : parseAssignee(input.assignee)
   return {
-    title: checkText('title', title),
+    title: checkTitle(input.title),
     body: checkText('body', input.body ?? ''),
     assignee: assignee ?? (needs.length > 0 ? ANY : null),
-    priority,
+    priority: checkPriority(input.priority ?? 0),
     parents: input.parents ?? [],
     triage: input.triage ?? false,
     scheduledAtMs: input.scheduledAtMs ?? null,
@@ -86,6 +72,25 @@ export function checkLimits(input: NewTask): CheckedTask {
     needs,
     idempotencyKey: input.idempotencyKey === undefined ? null : checkKey(input.idempotencyKey),
   }
+}
+
+/** A title in one line. @throws HermesError USAGE */
+export function checkTitle(text: string): string {
+  const title = text.replaceAll(/\s+/g, ' ').trim()
+  if (title === '')
+    throw new HermesError('USAGE', 'a task needs a title', { next: 'hermes kanban create "What to do"' })
+  if (title.length > MAX_TITLE_CHARS) {
+    throw new HermesError('USAGE', `the title has ${title.length} characters, more than ${MAX_TITLE_CHARS}`, {
+      next: 'put the rest into --body',
+    })
+  }
+  return checkText('title', title)
+}
+
+/** @throws HermesError USAGE */
+export function checkPriority(priority: number): number {
+  if (Number.isInteger(priority) && Math.abs(priority) <= MAX_PRIORITY) return priority
+  throw new HermesError('USAGE', `priority is a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${priority}`)
 }
 
 /** Cut short or left empty, two keys that differ would be one, and the second task the first one. */

@@ -42,7 +42,7 @@ export async function lockTasks({ client, s, slug }: Writing, ids: readonly stri
   })
 }
 
-async function taskNow({ client, s, slug }: Writing, id: string): Promise<Task> {
+export async function taskNow({ client, s, slug }: Writing, id: string): Promise<Task> {
   const [row] = await rows<TaskRow>(client, `SELECT ${TASK} FROM ${s}.tasks t WHERE id = $1`, id)
   if (row === undefined) throw noTask(slug, id)
   return toTask(row)
@@ -266,24 +266,4 @@ export async function changeSetting(on: Writing, key: SettingKey, value: unknown
          changed_at = excluded.changed_at`,
       [key, jsonText(value), actor.name],
     )
-}
-
-/** Removes archived tasks with their history. @returns their ids */
-export async function removeArchived(
-  { client, s }: Writing,
-  beforeMs: number,
-  limit: number,
-): Promise<readonly string[]> {
-  const found = await rows<{ id: string }>(
-    client,
-    `SELECT id FROM ${s}.tasks WHERE status = 'archived' AND changed_at < $1 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED`,
-    beforeMs,
-    limit,
-  )
-  const ids = found.map(({ id }) => id)
-  await client.query(`DELETE FROM ${s}.links WHERE parent = ANY ($1) OR child = ANY ($1)`, [ids])
-  for (const table of ['comments', 'runs', 'events'])
-    await client.query(`DELETE FROM ${s}.${table} WHERE task_id = ANY ($1)`, [ids])
-  await client.query(`DELETE FROM ${s}.tasks WHERE id = ANY ($1)`, [ids])
-  return ids
 }

@@ -1,7 +1,7 @@
 import type { Board, BoardPlace } from '../port/board.ts'
 import { noTask } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
-import { change, changeSetting, comment, createTask, link, removeArchived, unlink, type Writing } from './changes.ts'
+import { change, changeSetting, comment, createTask, link, unlink, type Writing } from './changes.ts'
 import type { Client, Connection } from './connection.ts'
 import { listNodes, nodesOf, registerProfiles } from './nodes.ts'
 import {
@@ -26,6 +26,7 @@ import { readAttempt, readPromotable, readReady, readRunning, readTaskOfSlot, re
 import { callReads, callWrites, takeTickLock } from './tick-calls.ts'
 import { type TickFunctions, tickFunctions } from './tick-functions.ts'
 import { fill, moveOut, reader } from './transfer.ts'
+import { editTask, removeArchived, removeTask } from './upkeep.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never
 
@@ -109,6 +110,8 @@ export class PostgresBoard implements Board {
   link = (...[parentId, childId]: Of<'link'>) => this.#write((on) => link(on, parentId, childId))
   unlink = (...[parentId, childId]: Of<'unlink'>) => this.#write((on) => unlink(on, parentId, childId))
   comment = (...args: Of<'comment'>) => this.#write((on) => comment(on, ...args))
+  edit = (...args: Of<'edit'>) => this.#write((on) => editTask(on, ...args))
+  remove = (...args: Of<'remove'>) => this.#write((on) => removeTask(on, ...args))
   removeArchived = (...args: Of<'removeArchived'>) => this.#write((on) => removeArchived(on, ...args))
 
   running = () => this.#read(readRunning)

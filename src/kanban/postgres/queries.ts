@@ -37,7 +37,7 @@ export async function findTask(client: Client, s: string, id: string): Promise<T
 
 /** The newest first. */
 export async function listTasks(client: Client, s: string, filter: ListFilter): Promise<readonly Task[]> {
-  const { statuses, assignee, search, limit } = filter
+  const { statuses, assignee, search, quietSinceMs, limit } = filter
   const values: Value[] = [statuses, limit]
   const place = (value: Value): string => `$${values.push(value)}`
   const conditions = [
@@ -48,6 +48,9 @@ export async function listTasks(client: Client, s: string, filter: ListFilter): 
     ...(search === undefined
       ? []
       : [`(strpos(lower(title), ${place(search.toLowerCase())}) > 0 OR id = ${place(search)})`]),
+    ...(quietSinceMs === undefined
+      ? []
+      : [`greatest(created_at, changed_at, started_at, completed_at) < ${place(quietSinceMs)}`]),
   ]
   const found = await rows<TaskRow>(
     client,

@@ -1,5 +1,6 @@
 /** Reads for a tick, piece by piece. */
 import type { Attempt } from '../port/board.ts'
+import { attemptOfDeleted, DELETED } from '../port/changes.ts'
 import { type CandidateRow, type RunningRow, toCandidate, toWaiting } from '../port/rows.ts'
 import type { Outcome } from '../task.ts'
 import type { Candidate, WaitingTask } from '../tick.ts'
@@ -68,7 +69,13 @@ export async function readAttempt(
     runId,
     slot,
   )
-  return run && { currentRun: run.current_run, outcome: run.outcome, endedAtMs: run.ended_at }
+  if (run !== undefined) return { currentRun: run.current_run, outcome: run.outcome, endedAtMs: run.ended_at }
+  const [gone] = await rows<{ at: number }>(
+    client,
+    `SELECT at FROM ${s}.events WHERE task_id = $1 AND kind = '${DELETED}' LIMIT 1`,
+    taskId,
+  )
+  return gone && attemptOfDeleted(gone.at)
 }
 
 export async function readTaskOfSlot(client: Client, s: string, slot: string): Promise<string | undefined> {

@@ -4,8 +4,8 @@
  */
 import { storedNeeds } from '../labels.ts'
 import { endsPause, forgivesFailures, type Operation } from '../operations.ts'
-import type { Actor, ChangeOptions, Created } from '../port/board.ts'
-import { newTaskId, type PlannedChange, planChange, statusOfNew } from '../port/changes.ts'
+import type { Actor, ChangeOptions, Created, TaskEdit } from '../port/board.ts'
+import { newTaskId, type PlannedChange, planChange, planEdit, statusOfNew } from '../port/changes.ts'
 import { checkLimits, type NewTask } from '../port/input.ts'
 import { isClosed, type Task } from '../task.ts'
 import { record } from './events.ts'
@@ -114,6 +114,27 @@ export function change(on: Tables, operation: Operation, id: string, options: Ch
     )
     record(tables, id, event.kind, actor.wallMs, event.payload)
     if (isClosed(status)) promoteChildren(tables, id, actor)
+    return requireTask(tables, id)
+  })
+}
+
+/** @throws HermesError as the port says */
+export function editTask(tables: Tables, id: string, edit: TaskEdit, actor: Actor): Task {
+  return tables.write(() => {
+    const task = requireTask(tables, id)
+    const planned = planEdit(task, edit, actor)
+    if (planned === undefined) return task
+    const { title, body, priority, payload } = planned
+    const changedAtMs = actor.runId === undefined ? actor.wallMs : task.changedAtMs
+    tables.run(
+      'UPDATE tasks SET title = ?, body = ?, priority = ?, changed_at = ? WHERE id = ?',
+      title,
+      body,
+      priority,
+      changedAtMs,
+      id,
+    )
+    record(tables, id, 'edited', actor.wallMs, payload)
     return requireTask(tables, id)
   })
 }

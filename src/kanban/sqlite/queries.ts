@@ -33,19 +33,23 @@ export const LIST_OF_SQL =
   'SELECT * FROM tasks INDEXED BY tasks_assignee WHERE assignee IS ? AND status = ? ORDER BY seq DESC LIMIT ?'
 
 const SEARCH_SQL = ' AND (instr(lower(title), ?) > 0 OR id = ?)'
+const QUIET_SQL = ' AND max(created_at, changed_at, coalesce(started_at, 0), coalesce(completed_at, 0)) < ?'
 
 /** The newest first. Each status by its index, then merged: a board of 100,000 done tasks costs what is shown. */
-export function listTasks(tables: Tables, { statuses, assignee, search, limit }: ListFilter): readonly Task[] {
+export function listTasks(tables: Tables, filter: ListFilter): readonly Task[] {
+  const { statuses, assignee, search, quietSinceMs, limit } = filter
+  const further: readonly (readonly [string, ...(string | number)[]])[] = [
+    ...(search === undefined ? [] : [[SEARCH_SQL, search.toLowerCase(), search] as const]),
+    ...(quietSinceMs === undefined ? [] : [[QUIET_SQL, quietSinceMs] as const]),
+  ]
+  const conditions = further.map(([sql]) => sql).join('')
   const select = (sql: string, ...values: readonly (string | null)[]): readonly TaskRow[] =>
-    search === undefined
-      ? tables.all<TaskRow>(sql, ...values, limit)
-      : tables.all<TaskRow>(
-          sql.replace(' ORDER BY', `${SEARCH_SQL} ORDER BY`),
-          ...values,
-          search.toLowerCase(),
-          search,
-          limit,
-        )
+    tables.all<TaskRow>(
+      sql.replace(' ORDER BY', `${conditions} ORDER BY`),
+      ...values,
+      ...further.flatMap(([, ...given]) => given),
+      limit,
+    )
   const rows = statuses.flatMap((status) => {
     if (assignee === undefined) return select(LIST_SQL, status)
     const found = select(LIST_OF_SQL, assignee, status)

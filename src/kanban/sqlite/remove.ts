@@ -1,4 +1,17 @@
+import type { Actor, Expected } from '../port/board.ts'
+import { DELETED, planRemoval } from '../port/changes.ts'
+import { record } from './events.ts'
+import { childrenOf, requireTask } from './queries.ts'
 import type { Tables } from './tables.ts'
+
+/** @throws HermesError as the port says */
+export function removeTask(tables: Tables, id: string, expected: Expected | null, actor: Actor): void {
+  tables.write(() => {
+    const payload = planRemoval(requireTask(tables, id), childrenOf(tables, id), expected, actor)
+    remove(tables, id)
+    record(tables, id, DELETED, actor.wallMs, payload)
+  })
+}
 
 /** Removes archived tasks with their history. @returns their ids */
 export function removeArchived(tables: Tables, beforeMs: number, limit: number): readonly string[] {

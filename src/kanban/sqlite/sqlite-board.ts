@@ -1,7 +1,7 @@
 import type { Attempt, Board, FilePlace } from '../port/board.ts'
 import { settingsInFile } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
-import { change, createTask } from './changes.ts'
+import { change, createTask, editTask } from './changes.ts'
 import { comment, link, unlink } from './links.ts'
 import {
   childrenOf,
@@ -17,7 +17,7 @@ import {
   runsOf,
   statusCounts,
 } from './queries.ts'
-import { removeArchived } from './remove.ts'
+import { removeArchived, removeTask } from './remove.ts'
 import { sealOf, unseal } from './seal.ts'
 import type { Tables } from './tables.ts'
 import {
@@ -89,6 +89,8 @@ export class SqliteBoard implements Board {
   link = async (...args: Of<'link'>) => link(this.#tables, ...args)
   unlink = async (...args: Of<'unlink'>) => unlink(this.#tables, ...args)
   comment = async (...args: Of<'comment'>) => comment(this.#tables, ...args)
+  edit = async (...args: Of<'edit'>) => editTask(this.#tables, ...args)
+  remove = async (...args: Of<'remove'>) => removeTask(this.#tables, ...args)
   removeArchived = async (...args: Of<'removeArchived'>) => removeArchived(this.#tables, ...args)
 
   running = async () => readRunning(this.#tables)

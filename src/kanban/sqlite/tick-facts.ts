@@ -1,6 +1,7 @@
 /** Reads the facts for a tick from the board. */
 
 import type { Attempt } from '../port/board.ts'
+import { attemptOfDeleted, DELETED } from '../port/changes.ts'
 import { type CandidateRow, type RunningRow, toCandidate, toWaiting } from '../port/rows.ts'
 import type { Outcome } from '../task.ts'
 import type { Candidate, WaitingTask } from '../tick.ts'
@@ -59,7 +60,12 @@ export function readAttempt(tables: Tables, taskId: string, runId: number, slot:
     runId,
     slot,
   )
-  return run && { currentRun: run.current_run, outcome: run.outcome, endedAtMs: run.ended_at }
+  if (run !== undefined) return { currentRun: run.current_run, outcome: run.outcome, endedAtMs: run.ended_at }
+  const gone = tables.get<{ at: number }>(
+    `SELECT at FROM events WHERE task_id = ? AND kind = '${DELETED}' LIMIT 1`,
+    taskId,
+  )
+  return gone && attemptOfDeleted(gone.at)
 }
 
 export const readTaskOfSlot = (tables: Tables, slot: string): string | undefined =>

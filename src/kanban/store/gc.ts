@@ -16,14 +16,17 @@ export async function sweep(board: Board, home: string, beforeMs: number): Promi
   for (;;) {
     // In batches, so that other writers need not wait for all of them.
     const ids = await board.removeArchived(beforeMs, BATCH)
-    for (const id of ids) {
-      for (const file of [taskLog(home, id), `${taskLog(home, id)}.1`, promptFile(home, id)]) {
-        if (statSync(file, { throwIfNoEntry: false }) === undefined) continue
-        rmSync(file, { force: true })
-        files += 1
-      }
-    }
+    for (const id of ids) files += removeTaskFiles(home, id)
     tasks += ids.length
     if (ids.length < BATCH) return { tasks, files }
   }
+}
+
+/** Removes what lies beside the board of a task that was removed: prompt and logs. @returns the number of files */
+export function removeTaskFiles(home: string, id: string): number {
+  const files = [taskLog(home, id), `${taskLog(home, id)}.1`, promptFile(home, id)].filter(
+    (file) => statSync(file, { throwIfNoEntry: false }) !== undefined,
+  )
+  for (const file of files) rmSync(file, { force: true })
+  return files.length
 }

@@ -25,6 +25,8 @@ export const SERVED_METHODS = [
   'link',
   'unlink',
   'comment',
+  'edit',
+  'remove',
   'removeArchived',
   'facts',
   'write',

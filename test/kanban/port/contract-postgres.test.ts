@@ -11,6 +11,7 @@ import { boardContract, type ContractScene } from './contract.ts'
 import { handoverContract } from './handover-contract.ts'
 import { moveContract } from './moves.ts'
 import { transferContract } from './transfer-contract.ts'
+import { upkeepContract } from './upkeep-contract.ts'
 
 const why = whyNoPostgres()
 
@@ -56,6 +57,7 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
   boardContract('PostgreSQL', openScene)
   handoverContract('PostgreSQL', openScene)
   transferContract('PostgreSQL', openScene)
+  upkeepContract('PostgreSQL', openScene)
   moveContract(() => databaseBoards(server.url))
 
   test('every instant is of the database’s clock, whatever the caller’s says', async () => {

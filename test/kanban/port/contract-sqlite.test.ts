@@ -6,6 +6,7 @@ import { quickDir } from '../../support/quick-dir.ts'
 import { boardContract, type ContractScene } from './contract.ts'
 import { handoverContract } from './handover-contract.ts'
 import { transferContract } from './transfer-contract.ts'
+import { upkeepContract } from './upkeep-contract.ts'
 
 const openScene = async (): Promise<ContractScene> => {
   const home = quickDir('hermes-contract-')
@@ -29,3 +30,4 @@ const openScene = async (): Promise<ContractScene> => {
 boardContract('SQLite', openScene)
 handoverContract('SQLite', openScene)
 transferContract('SQLite', openScene)
+upkeepContract('SQLite', openScene)

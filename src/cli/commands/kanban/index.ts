@@ -1,5 +1,6 @@
 import type { Command, Group } from '../../context/command.ts'
 import { BOARD_COMMANDS } from './boards.ts'
+import { BULK_COMMAND } from './bulk.ts'
 import { CHANGE_COMMANDS } from './changes.ts'
 import { DISPATCH_COMMANDS } from './dispatch.ts'
 import { FOLLOW_COMMANDS } from './follow.ts'
@@ -7,6 +8,7 @@ import { PROMPT_COMMAND } from './prompt.ts'
 import { SETTINGS_COMMANDS } from './settings.ts'
 import { TASK_COMMANDS } from './tasks.ts'
 import { TRANSFER_COMMANDS } from './transfer.ts'
+import { UPKEEP_COMMANDS } from './upkeep.ts'
 
 export const KANBAN_GROUP: Group = {
   name: 'kanban',
@@ -17,6 +19,8 @@ export const KANBAN_GROUP: Group = {
 export const KANBAN_COMMANDS: readonly Command[] = [
   ...TASK_COMMANDS,
   ...CHANGE_COMMANDS,
+  ...UPKEEP_COMMANDS,
+  BULK_COMMAND,
   PROMPT_COMMAND,
   ...FOLLOW_COMMANDS,
   ...DISPATCH_COMMANDS,

@@ -11,6 +11,7 @@ import { emptyBoard } from '../../../kanban/store/board.ts'
 import { findBoards } from '../../../kanban/store/boards.ts'
 import { chosenBoard } from '../../../kanban/store/current.ts'
 import { DEFAULT_BOARD } from '../../../kanban/store/places.ts'
+import { isStatus, STATUSES, type Status } from '../../../kanban/task.ts'
 import { parseDurationMs } from '../../../profile/config/kinds.ts'
 import { HermesError } from '../../../system/errors.ts'
 import { type ArgumentSpec, type Input, type OptionSpec, textOption } from '../../context/command.ts'
@@ -130,6 +131,23 @@ export async function readFileOption(
   } finally {
     stream.destroy()
   }
+}
+
+/** A list with commas or spaces. */
+export const items = (text: string | undefined): readonly string[] =>
+  (text ?? '').split(/[\s,]+/).filter((item) => item !== '')
+
+/** `--status`; undefined: it is not there. @throws HermesError USAGE */
+export function statusesOption(input: Input): readonly Status[] | undefined {
+  const text = textOption(input, 'status')
+  if (text === undefined) return undefined
+  return items(text).map((item) => {
+    const status = item.toLowerCase()
+    if (isStatus(status)) return status
+    throw new HermesError('USAGE', `unknown status ${JSON.stringify(item.slice(0, 80))}`, {
+      next: `use one of: ${STATUSES.join(', ')}`,
+    })
+  })
 }
 
 export function durationOption(input: Input, name: string): number | undefined {

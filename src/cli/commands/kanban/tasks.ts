@@ -3,7 +3,7 @@
 import { statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
-import { isStatus, STATUSES, type Status } from '../../../kanban/task.ts'
+import { STATUSES, type Status } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { plainText } from '../../../system/text/foreign-text.ts'
 import { type Command, type Input, textOption } from '../../context/command.ts'
@@ -16,11 +16,13 @@ import {
   BOARD,
   durationOption,
   ID,
+  items,
   LIMIT,
   limitOf,
   onBoard,
   onBoardIfAny,
   readFileOption,
+  statusesOption,
   timeOption,
   wholeOption,
 } from './shared.ts'
@@ -133,9 +135,6 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   }
 }
 
-const items = (text: string | undefined): readonly string[] =>
-  (text ?? '').split(/[\s,]+/).filter((item) => item !== '')
-
 function directory(path: string): string {
   const whole = isAbsolute(path) ? path : resolve(path)
   if (statSync(whole, { throwIfNoEntry: false })?.isDirectory()) return whole
@@ -162,17 +161,8 @@ async function schemaOf(input: Input): Promise<string | undefined> {
   return parseSchema(read.text, read.name)
 }
 
-function statusesOf(input: Input): readonly Status[] {
-  const text = textOption(input, 'status')
-  if (text === undefined) return STATUSES.filter((status) => input.options.all === true || status !== 'archived')
-  return items(text).map((item) => {
-    const status = item.toLowerCase()
-    if (isStatus(status)) return status
-    throw new HermesError('USAGE', `unknown status ${JSON.stringify(item.slice(0, 80))}`, {
-      next: `use one of: ${STATUSES.join(', ')}`,
-    })
-  })
-}
+const statusesOf = (input: Input): readonly Status[] =>
+  statusesOption(input) ?? STATUSES.filter((status) => input.options.all === true || status !== 'archived')
 
 async function list(context: Context, input: Input): Promise<Outcome> {
   const statuses = statusesOf(input)
