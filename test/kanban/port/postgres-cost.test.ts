@@ -4,7 +4,7 @@ import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { TickWrite } from '../../../src/kanban/port/tick-writes.ts'
 import type { Client, Connection } from '../../../src/kanban/postgres/connection.ts'
-import { openPostgres } from '../../../src/kanban/postgres/open.ts'
+import { openPostgres } from '../../../src/kanban/postgres/database-boards.ts'
 import { eventsTail } from '../../../src/kanban/postgres/queries.ts'
 import {
   readAttempt,

@@ -1,7 +1,7 @@
 // Imports a board from its standard input: node fills-board.ts sqlite HOME | node fills-board.ts postgres URL SLUG
 import { writeSync } from 'node:fs'
 import type { Board } from '../../../src/kanban/port/board.ts'
-import { openPostgres } from '../../../src/kanban/postgres/open.ts'
+import { openPostgres } from '../../../src/kanban/postgres/database-boards.ts'
 import { openBoard } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { readExport } from '../../../src/kanban/transfer/import.ts'
