@@ -98,7 +98,12 @@ export class Connection {
     this.where = placeOf(url)
     // An idle connection that breaks is replaced by the next query, which reports what is wrong.
     this.#pool.on('error', () => undefined)
-    this.#pool.on('connect', (client) => this.#clients.add(client))
+    this.#pool.on('connect', (client) => {
+      this.#clients.add(client)
+      // In use, the pool does not listen to it; the query that is under way, or the next one, reports what is wrong.
+      // From its first moment on: the server may end it in the same packet in which it says that it is ready.
+      client.on('error', () => undefined)
+    })
     this.#pool.on('remove', (client) => this.#clients.delete(client))
   }
 
@@ -247,8 +252,6 @@ export class Connection {
 
   /** A client is used again only if all went well: after a timeout, an answer may still be on its way. */
   async #using<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
-    const onError = (): void => undefined // the query that is under way reports it
-    client.on('error', onError)
     let isSound = false
     try {
       const result = await work()
@@ -258,7 +261,6 @@ export class Connection {
       isSound = error instanceof HermesError && (await rolledBack(client))
       throw this.#named(error)
     } finally {
-      client.off('error', onError)
       client.release(!isSound)
     }
   }
