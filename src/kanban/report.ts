@@ -10,6 +10,13 @@ export interface DispatchReport {
     readonly assignee: string
     readonly current: number
   }[]
+  /** Absent while the board has no pools. */
+  readonly skipped_pool_capped?: readonly {
+    readonly task_id: string
+    readonly assignee: string
+    readonly pool: string
+    readonly current: number
+  }[]
   /** Only if there are any. */
   readonly skipped_missing_labels?: readonly { readonly task_id: string; readonly missing: readonly string[] }[]
   readonly auto_assigned_default: readonly string[]
@@ -74,6 +81,9 @@ export function reportText(report: DispatchReport, { dryRun, defaultAssignee, as
     ...named('Skipped (unassigned)', report.skipped_unassigned),
     ...report.skipped_per_profile_capped.map(
       ({ task_id, assignee, current }) => `Deferred (${assignee} at per-profile cap, ${current} running): ${task_id}`,
+    ),
+    ...(report.skipped_pool_capped ?? []).map(
+      ({ task_id, pool, current }) => `Deferred (pool ${pool} at cap, ${current} running): ${task_id}`,
     ),
     ...(report.skipped_missing_labels ?? []).map(
       ({ task_id, missing }) => `Deferred (this node lacks ${missing.join(', ')}): ${task_id}`,

@@ -1,11 +1,14 @@
 /** The dispatcher's settings, as written and as effective. */
 import { type Labels, labelList, parseLabels } from './labels.ts'
+import { type Pools, readPools } from './pools.ts'
 
 /** Values from config.yaml, unchecked where the contract prescribes its own message for a bad value. */
 export interface WrittenRules {
   readonly defaultAssignee: string
   readonly maxInProgressPerProfile: unknown
   readonly maxInProgress: number | null
+  /** A map of names and capacities. */
+  readonly pools: unknown
   readonly failureLimit: number
   readonly dispatchIntervalSeconds: number
   readonly dispatchStaleTimeoutSeconds: number
@@ -19,6 +22,7 @@ export interface Rules {
   readonly defaultAssignee: string | null
   readonly maxInProgressPerProfile: number | null
   readonly maxInProgress: number | null
+  readonly pools: Pools
   /** `--max`: bounds running + spawned, as max_in_progress does. */
   readonly maxSpawn: number | null
   /** Limit for tasks without a limit of their own. */
@@ -57,12 +61,14 @@ export function rulesInForce(
   const wished = normalizeAssignee(written.defaultAssignee)
   const defaultAssignee = wished !== null && profiles.has(wished) ? wished : null
   const cap = readCap(written.maxInProgressPerProfile)
+  const pools = readPools(written.pools)
   const labels = readLabels(written.labels, options.nodeLabels)
   const warnings = [
     ...(wished !== null && defaultAssignee === null
       ? [`${PREFIX} kanban.default_assignee='${written.defaultAssignee.trim()}' names no profile; ignoring`]
       : []),
     ...(cap.warning === undefined ? [] : [cap.warning]),
+    ...(pools.warning === undefined ? [] : [`${PREFIX} ${pools.warning}`]),
     ...(labels.warning === undefined ? [] : [labels.warning]),
   ]
   const notes = [
@@ -70,6 +76,7 @@ export function rulesInForce(
       ? []
       : [`${PREFIX} default_assignee='${defaultAssignee}' (unassigned ready tasks will route to this profile)`]),
     ...(cap.value === null ? [] : [`${PREFIX} max_in_progress_per_profile=${cap.value}`]),
+    ...(pools.value.size === 0 ? [] : [`${PREFIX} pools=${poolList(pools.value)}`]),
     ...(Object.keys(labels.value).length === 0 ? [] : [`${PREFIX} labels=${labelList(labels.value).join(',')}`]),
   ]
   return {
@@ -77,6 +84,7 @@ export function rulesInForce(
       defaultAssignee,
       maxInProgressPerProfile: cap.value,
       maxInProgress: written.maxInProgress,
+      pools: pools.value,
       maxSpawn: options.max ?? null,
       failureLimit: options.failureLimit ?? written.failureLimit,
       staleAfterMs: written.dispatchStaleTimeoutSeconds * 1000,
@@ -87,6 +95,8 @@ export function rulesInForce(
     notes,
   }
 }
+
+const poolList = (pools: Pools): string => [...pools].map(([name, cap]) => `${name}:${cap}`).join(',')
 
 /**
  * The labels of this node. The variable counts if it is set, else the key; a value that cannot be read means no labels

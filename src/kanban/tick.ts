@@ -5,6 +5,7 @@
  */
 import { type GuardReason, guard } from './guard.ts'
 import { missingLabels } from './labels.ts'
+import { Busy, type FullPool, type PooledProfiles } from './pools.ts'
 import { type DispatchReport, emptyReport, type ReportDraft } from './report.ts'
 import { boardLimit, type Rules } from './rules.ts'
 import { judgeRunning, type Now, type RunEnd, type RunningTask, type Settlement, settle } from './running.ts'
@@ -47,11 +48,7 @@ export interface Elsewhere {
 export interface TickFacts {
   readonly rules: Rules
   readonly now: Now
-  readonly profiles: {
-    get(name: string): KnownProfile | undefined
-    /** Those that may be here, in the order of their names. */
-    names(): readonly string[]
-  }
+  readonly profiles: Omit<PooledProfiles, 'get'> & { get(name: string): KnownProfile | undefined }
   readonly running: readonly (RunningTask & Candidate)[]
   /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
   readonly promotable: readonly WaitingTask[]
@@ -122,6 +119,7 @@ export type Reason =
   | ({ readonly why: 'elsewhere'; readonly assignee: string } & Elsewhere)
   | { readonly why: 'missing_labels'; readonly missing: readonly string[] }
   | { readonly why: 'per_profile_cap'; readonly assignee: string; readonly current: number; readonly cap: number }
+  | ({ readonly why: 'pool_cap'; readonly assignee: string } & FullPool)
   | { readonly why: 'guarded'; readonly reason: GuardReason; readonly untilMs?: number }
   | { readonly why: 'unconfigured'; readonly assignee: string }
   | { readonly why: 'lost' }
@@ -147,7 +145,8 @@ export function* tick(facts: TickFacts): Tick<Decision> {
   const report = emptyReport()
   const reasons = new Map<string, Reason>()
   const ends = new Map<string, { end: RunEnd; settlement: Settlement }>()
-  const busy = new Map<string, number>()
+  const busy = new Busy(facts.profiles, facts.rules.pools)
+  if (facts.rules.pools.size > 0) report.skipped_pool_capped = []
   const promotions = new Map<string, 'ready' | 'todo'>()
   const freed: Candidate[] = []
   /** Children of tasks found done in this tick, in their new status. */
@@ -163,7 +162,7 @@ export function* tick(facts: TickFacts): Tick<Decision> {
       // Lost: its worker or a person was quicker, and it runs no more.
       if (result.state === 'lost') continue
       if (result.state === 'refused') {
-        count(busy, task.profile)
+        busy.add(task.profile)
         continue
       }
       ends.set(task.id, { end: verdict.end, settlement })
@@ -176,7 +175,7 @@ export function* tick(facts: TickFacts): Tick<Decision> {
         freed.push({ ...task, pausedUntilMs: settlement.pausedUntilMs ?? task.pausedUntilMs })
       continue
     }
-    count(busy, task.profile)
+    busy.add(task.profile)
   }
   const promotable = facts.promotable.map((task) => children.get(task.id) ?? task)
   const released = [...children.values()].filter(({ status, openParents }) => status === 'todo' && openParents === 0)
@@ -196,13 +195,12 @@ export function* tick(facts: TickFacts): Tick<Decision> {
 function* startCandidates(
   facts: TickFacts,
   freed: readonly Candidate[],
-  busy: Map<string, number>,
+  busy: Busy,
   report: ReportDraft,
   reasons: Map<string, Reason>,
 ): Tick<Decision['boardFull']> {
   const limit = boardLimit(facts.rules)
-  let total = [...busy.values()].reduce((sum, n) => sum + n, 0)
-  const full = (): Decision['boardFull'] => (limit !== null && total >= limit ? { busy: total, limit } : null)
+  const full = (): Decision['boardFull'] => (limit !== null && busy.total >= limit ? { busy: busy.total, limit } : null)
   // Checked before a candidate is read: a full board does not even look at tasks that it cannot start.
   if (full()) return full()
   const merge = merger(freed)
@@ -212,7 +210,6 @@ function* startCandidates(
       const outcome = yield* startOne(facts, candidate, busy, report)
       if (outcome === 'stop') return null
       reasons.set(candidate.id, outcome)
-      if (outcome.why === 'spawn' || outcome.why === 'unclear') total += 1
       if (full()) return full()
     }
     if (page.last) return null
@@ -237,12 +234,7 @@ function* perform(step: TickStep): Tick<StepResult> {
 }
 
 /** The checks of one candidate, in the order of docs/kanban.md. */
-function* startOne(
-  facts: TickFacts,
-  candidate: Candidate,
-  busy: Map<string, number>,
-  report: ReportDraft,
-): Tick<Reason | 'stop'> {
+function* startOne(facts: TickFacts, candidate: Candidate, busy: Busy, report: ReportDraft): Tick<Reason | 'stop'> {
   const { id } = candidate
   const { rules, profiles, now } = facts
   const assigned = candidate.assignee === null ? yield* assignDefault(id, rules, report) : candidate.assignee
@@ -267,12 +259,24 @@ function* startOne(
     report.skipped_missing_labels.push({ task_id: id, missing })
     return { why: 'missing_labels', missing }
   }
-  const taker = assigned === ANY ? leastBusy(profiles, busy) : assigned
-  const current = (taker === undefined ? undefined : busy.get(taker)) ?? 0
+  const least = assigned === ANY ? busy.least() : undefined
+  const taker = assigned !== ANY ? assigned : typeof least === 'string' ? least : undefined
+  const current = taker === undefined ? 0 : busy.of(taker)
   const cap = rules.maxInProgressPerProfile
   if (cap !== null && current >= cap) {
     report.skipped_per_profile_capped.push({ task_id: id, assignee: assigned, current })
     return { why: 'per_profile_cap', assignee: assigned, current, cap }
+  }
+  const fullPool = typeof least === 'object' ? least : taker === undefined ? undefined : busy.fullPool(taker)
+  if (fullPool !== undefined) {
+    report.skipped_pool_capped ??= []
+    report.skipped_pool_capped.push({
+      task_id: id,
+      assignee: assigned,
+      pool: fullPool.pool,
+      current: fullPool.current,
+    })
+    return { why: 'pool_cap', assignee: assigned, ...fullPool }
   }
   const guarded = guard({ ...candidate, workerEnding: facts.workerEnding(id) }, now.wallMs)
   if (guarded !== null) {
@@ -291,27 +295,10 @@ function* startOne(
     if (result.autoBlocked) report.auto_blocked.push(id)
     return { why: 'spawn_failed' }
   }
-  count(busy, taker)
+  busy.add(taker)
   if (result.state === 'unclear') return { why: 'unclear' }
   report.spawned.push({ task_id: id, assignee: taker, workspace: result.workspace ?? '' })
   return { why: 'spawn', assignee: taker, defaulted: candidate.assignee === null }
-}
-
-/**
- * The profile with an agent that has the fewest running tasks; the first by name of several.
- * @returns undefined: no profile has an agent
- */
-function leastBusy(profiles: TickFacts['profiles'], busy: ReadonlyMap<string, number>): string | undefined {
-  let found: string | undefined
-  let least = Number.POSITIVE_INFINITY
-  for (const name of profiles.names()) {
-    const current = busy.get(name) ?? 0
-    // In this order: whether there is an agent is in a file.
-    if (current >= least || profiles.get(name)?.agent !== true) continue
-    found = name
-    least = current
-  }
-  return found
 }
 
 function* assignDefault(id: string, rules: Rules, report: ReportDraft): Tick<string | null> {
@@ -340,11 +327,6 @@ function countEnd(report: ReportDraft, id: string, { outcome }: RunEnd, { autoBl
   if (outcome === 'stale') report.stale.push(id)
   if (outcome === 'rate_limited') report.rate_limited.push(id)
   if (autoBlocked) report.auto_blocked.push(id)
-}
-
-/** '' counts unassigned running tasks (set by hand): they take a place on the board, but none of a profile. */
-const count = (busy: Map<string, number>, assignee: string | null): void => {
-  busy.set(assignee ?? '', (busy.get(assignee ?? '') ?? 0) + 1)
 }
 
 /**

@@ -17,7 +17,7 @@ export const isStarved = ({
   [...reasons.values()].some(({ why }) => why === 'spawn_failed' || why === 'unclear')
 
 export const isBusy = ({ report, boardFull }: Pick<Decision, 'report' | 'boardFull'>): boolean =>
-  boardFull !== null || report.skipped_per_profile_capped.length > 0
+  boardFull !== null || report.skipped_per_profile_capped.length > 0 || (report.skipped_pool_capped?.length ?? 0) > 0
 
 /**
  * @param starvedTicks in a row, including the last tick

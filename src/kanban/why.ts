@@ -77,6 +77,10 @@ function reasonText(reason: Reason, facts: WhyFacts): string {
       if (reason.assignee === ANY)
         return `waits for any profile: the least busy one has ${reason.current} running, and each may have ${reason.cap} (kanban.max_in_progress_per_profile)`
       return `waits for ${reason.assignee}: ${reason.current} running, and ${reason.cap} may (kanban.max_in_progress_per_profile)`
+    case 'pool_cap':
+      if (reason.assignee === ANY)
+        return `waits for any profile: all are in full pools, and in ${reason.pool} ${reason.current} tasks are running, and ${reason.cap} may (kanban.pools)`
+      return `waits for a place in the pool ${reason.pool} of ${reason.assignee}: ${reason.current} tasks are running in it, and ${reason.cap} may (kanban.pools)`
     case 'guarded':
       return guardText(reason)
     case 'unconfigured':

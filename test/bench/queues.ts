@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { offeredFor, Performer } from '../../src/kanban/dispatch/perform.ts'
 import { runTick } from '../../src/kanban/dispatch/run-tick.ts'
 import { TickProblems } from '../../src/kanban/dispatch/tick-problems.ts'
+import { NO_POOLS } from '../../src/kanban/pools.ts'
 import type { Board, TickReadings } from '../../src/kanban/port/board.ts'
 import { toRunning } from '../../src/kanban/port/rows.ts'
 import type { TickWrite } from '../../src/kanban/port/tick-writes.ts'
@@ -92,6 +93,7 @@ const ours: Measure = async (server, load) => {
       defaultAssignee: null,
       maxInProgressPerProfile: hasCap ? batch * consumers : null,
       maxInProgress: null,
+      pools: new Map(),
       maxSpawn: null,
       failureLimit: 2,
       staleAfterMs: 3_600_000,
@@ -133,6 +135,7 @@ async function consume(board: Board, host: string, batch: number, rules: Rules):
         clock: systemClock(),
         place: { host, instance },
         rules,
+        pools: NO_POOLS,
         rows: new Map(readings.running.map((row) => [row.id, row])),
         unstopped: new Set(),
         atOnce: batch,
@@ -164,7 +167,7 @@ async function consume(board: Board, host: string, batch: number, rules: Rules):
 const factsOf = (readings: TickReadings, host: string, instance: string, rules: Rules): TickFacts => ({
   rules,
   now: { wallMs: readings.wallMs, afterJump: false, host, instance },
-  profiles: { get: () => ({ agent: true }), names: () => ['coder'] },
+  profiles: { get: () => ({ agent: true }), names: () => ['coder'], poolOf: () => undefined },
   running: readings.running.map((row) =>
     toRunning(
       row,

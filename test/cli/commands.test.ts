@@ -347,8 +347,31 @@ describe('config', () => {
     expect((await run('config check --all')).code).toBe(1)
   })
 
+  test('a pool that kanban.pools does not have is reported with its line, and set all the same', async () => {
+    await run('profile create coder')
+    const file = join(home, 'profiles', 'coder', 'config.yaml')
+    const first = await run('-p coder config set agent.pool gpu')
+    const line =
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .findIndex((one) => /^ +pool: gpu/.test(one)) + 1
+    const problem = `${file}, line ${line}: agent.pool: expected a pool of kanban.pools (there are none), got "gpu"`
+    expect(first.code).toBe(0)
+    expect(first.stderr).toContain(problem)
+    expect(await run('config check --all')).toMatchObject({ code: 1, stdout: expect.stringContaining(problem) })
+    expect((await run('config set kanban.pools {"gpu":2}')).code).toBe(0)
+    expect((await run('config check --all')).code).toBe(0)
+    expect(await run('-p coder config set agent.pool tpu')).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('expected a pool of kanban.pools (gpu), got "tpu"'),
+    })
+    expect((await run('-p coder config set agent.pool GPU')).code).toBe(2)
+    expect((await run('config set kanban.pools {"gpu":0}')).code).toBe(2)
+  })
+
   test.each([
     ['kanban.failure_limit', '3', 'from the next tick of the dispatcher', 'hermes kanban dispatch'],
+    ['agent.pool', 'gpu', 'from the next tick of the dispatcher', 'hermes kanban dispatch'],
     ['kanban.dispatch_in_gateway', 'false', 'within two seconds', undefined],
     ['dashboard.port', '9000', 'from the next start of the dashboard', 'hermes dashboard restart'],
     ['description', 'mine', 'at once', undefined],

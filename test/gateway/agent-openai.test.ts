@@ -20,7 +20,7 @@ afterEach(() => upstream[Symbol.asyncDispose]())
 
 const agent = (environment: Record<string, string> = {}, baseUrl = upstream.baseUrl): Agent =>
   configureAgent({
-    config: { command: null, openai: { baseUrl, model: 'small', apiKeyEnv: 'UP_KEY' } },
+    config: { command: null, pool: null, openai: { baseUrl, model: 'small', apiKeyEnv: 'UP_KEY' } },
     profileDir: dir,
     environment,
     clock: systemClock(),

@@ -51,6 +51,14 @@ test('the cap of each profile holds also for tasks that any profile may take', a
   expect(await assignees(board)).toEqual([taken?.profile])
 })
 
+test('a task for any profile passes by those whose pool is full', async () => {
+  using board = testBoard()
+  board.configure({ pools: { gpu: 1 } })
+  for (const name of ['alpha', 'beta']) board.profile(name, { pool: 'gpu' })
+  for (let n = 0; n < 4; n++) board.create({ assignee: 'any' })
+  expect(await assignees(board)).toEqual(['alpha', 'default', 'default', 'default'])
+})
+
 test('after a failure any profile may have the next attempt', async () => {
   using board = testBoard()
   const { id } = board.create({ assignee: 'any' })

@@ -22,6 +22,16 @@ test('a value of config.yaml that differs from the board is named; the same one 
   ])
 })
 
+test('capacities of pools on the board take the place of all in config.yaml, and the same ones differ in nothing', () => {
+  const written = { ...defaults, pools: { gpu: 2, api: 1 } }
+  expect(withSettings(written, { pools: { gpu: 3 } }).pools).toEqual({ gpu: 3 })
+  expect(ignoredSettings(written, { pools: { api: 1, gpu: 2 } }, defaults)).toEqual([])
+  expect(ignoredSettings(defaults, { pools: { gpu: 2 } }, defaults)).toEqual([])
+  expect(ignoredSettings(written, { pools: { gpu: 3 } }, defaults)).toEqual([
+    'kanban.pools in config.yaml is {"gpu":2,"api":1}, and is ignored: the board has {"gpu":3} (hermes kanban settings pools)',
+  ])
+})
+
 test.each([
   ['coder', 'coder'],
   ['', '""'],

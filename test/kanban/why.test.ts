@@ -1,4 +1,6 @@
 // Each reason a task can wait for: what `why` says of it, beside what the tick after it does with the task.
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { DispatchReport } from '../../src/kanban/report.ts'
 import { change } from '../../src/kanban/sqlite/changes.ts'
@@ -106,6 +108,30 @@ const CASES: Readonly<Record<string, Case>> = {
     reason: 'per_profile_cap',
     text: /waits for alpha: 1 running, and 1 may/,
     tick: { status: 'ready', in: 'skipped_per_profile_capped' },
+  },
+  'the pool of its profile is full': {
+    kanban: { pools: { gpu: 1 } },
+    make: async (board) => {
+      for (const name of ['alpha', 'beta']) board.profile(name, { pool: 'gpu' })
+      await running(board)
+      return board.create({ assignee: 'beta' }).id
+    },
+    reason: 'pool_cap',
+    text: /waits for a place in the pool gpu of beta: 1 tasks are running in it, and 1 may \(kanban\.pools\)$/,
+    tick: { status: 'ready', in: 'skipped_pool_capped' },
+  },
+  'any profile may take it, and all are in full pools': {
+    kanban: { pools: { gpu: 1 } },
+    make: async (board) => {
+      rmSync(join(board.home, 'profiles', 'beta'), { recursive: true })
+      board.profile('alpha', { pool: 'gpu' })
+      writeFileSync(join(board.home, 'config.yaml'), JSON.stringify({ kanban: { pools: { gpu: 1 } } }))
+      await running(board)
+      return board.create({ assignee: 'any' }).id
+    },
+    reason: 'pool_cap',
+    text: /waits for any profile: all are in full pools, and in gpu 1 tasks are running, and 1 may \(kanban\.pools\)$/,
+    tick: { status: 'ready', in: 'skipped_pool_capped' },
   },
   'the board is full': {
     kanban: { max_in_progress: 1 },

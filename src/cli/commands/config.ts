@@ -1,7 +1,13 @@
 import { join } from 'node:path'
 import { isatty } from 'node:tty'
 import { changeAlone } from '../../profile/change-file.ts'
-import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config/config.ts'
+import {
+  type ConfigProblem,
+  configProblemText,
+  loadConfig,
+  MAX_CONFIG_BYTES,
+  parseConfig,
+} from '../../profile/config/config.ts'
 import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config/effect.ts'
 import { CONFIG_KEYS, type ConfigKey, configKeys } from '../../profile/config/keys.ts'
 import { refusedSecrets, refuseSecretKey } from '../../profile/config/refused-secrets.ts'
@@ -17,6 +23,7 @@ import { isProgram, lookAt, placesOf } from '../../system/programs/look.ts'
 import { findProgram, readable } from '../../system/programs/program.ts'
 import { oneLine, warningLine } from '../../system/text/foreign-text.ts'
 import { nearest } from '../../system/text/nearest.ts'
+import { unknownPool } from '../checks/pools.ts'
 import type { Command, Input } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
 import type { EditorBundle } from '../terminal/editor.ts'
@@ -149,6 +156,9 @@ async function set(context: Context, input: Input): Promise<Outcome> {
     await replaceFile(file, edited, CONFIG_MODE)
   })
   if (key === 'gateway.command') warnOfMissing(context, name, dir)
+  // It may be made later, so the key is set all the same.
+  const pool = key === 'agent.pool' ? await unknownPool(context, file) : undefined
+  if (pool !== undefined) context.output.err(warningLine(oneLine(configProblemText(pool))))
   const { when, next } = effectOf(key, name)
   return {
     text: `${file}: ${key} is set; it counts ${when}\n${next === undefined ? '' : `  next: ${next}\n`}`,
@@ -217,18 +227,20 @@ async function replaceFromInput(context: Context, profile: string, file: string)
   return { text: `${file} is replaced\n  next: hermes -p ${profile} gateway restart\n`, json: { file } }
 }
 
-function check(context: Context, input: Input): Outcome {
+function check(context: Context, input: Input): Promise<Outcome> {
   const dirs =
     input.options.all === true ? listProfiles(context.home).profiles.map(({ dir }) => dir) : [context.profile().dir]
   return checkFiles(context, dirs.map(fileOf))
 }
 
-function checkFiles(context: Context, files: readonly string[]): Outcome {
-  const problems = files.flatMap((file) => {
+async function checkFiles(context: Context, files: readonly string[]): Promise<Outcome> {
+  const problems: ConfigProblem[] = []
+  for (const file of files) {
     const { config, problems: found } = loadConfig(file)
     const isAsked = isImageInstall(context.install) && file === fileOf(context.home)
-    return [...found, ...(isAsked ? refusedSecrets(file, config.dashboard) : [])]
-  })
+    const pool = await unknownPool(context, file)
+    problems.push(...found, ...(pool ? [pool] : []), ...(isAsked ? refusedSecrets(file, config.dashboard) : []))
+  }
   if (problems.length === 0) return { text: files.map((file) => `${file}: no problems\n`).join(''), json: { problems } }
   return {
     text: problems.map((problem) => `${oneLine(configProblemText(problem))}\n`).join(''),

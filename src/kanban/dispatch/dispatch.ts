@@ -6,8 +6,9 @@ import type { Jobs } from '../jobs/jobs.ts'
 import { forgetJob } from '../jobs/kept-results.ts'
 import { startWorker } from '../jobs/start-worker.ts'
 import { stopProcess } from '../jobs/stop-process.ts'
-import { nodeWarnings, profilesOf, runPlaces, underLease } from '../nodes/other-nodes.ts'
+import { nodeWarnings, poolLimits, poolWarnings, profilesOf, runPlaces, underLease } from '../nodes/other-nodes.ts'
 import type { Profiles } from '../nodes/profiles.ts'
+import { readPools } from '../pools.ts'
 import type { Board } from '../port/board.ts'
 import { type RunningRow, toRunning } from '../port/rows.ts'
 import { type DispatchReport, emptyReport } from '../report.ts'
@@ -91,9 +92,10 @@ interface BoardSnapshot {
 export async function planDispatch(
   options: Omit<DispatchOptions, 'warn'>,
 ): Promise<Dispatched & { readonly decision: Decision }> {
-  const { facts, ready, warnings, notes } = await look(options, false)
+  const { facts, ready, profiles, warnings, notes } = await look(options, false)
   const decision = await planTick(facts, (reading) => read(options, reading, ready))
-  return { report: decision.report, rules: facts.rules, warnings, notes, decision }
+  const ofPools = poolWarnings(profiles, facts.rules.pools).map((line) => `kanban dispatcher: ${line}`)
+  return { report: decision.report, rules: facts.rules, warnings: [...warnings, ...ofPools], notes, decision }
 }
 
 /**
@@ -107,7 +109,10 @@ export async function dispatchOnce(options: DispatchOptions): Promise<Dispatched
       next: 'start it, or use --dry-run',
     })
   const lock = await holdDispatch(home, board.place, clock, LOCK_WAIT_MS)
-  if (lock === undefined) return lockedOut(await rulesOf(options, (await profilesOf(board, home, false)).profiles))
+  if (lock === undefined) {
+    const { profiles } = await profilesOf(board, home, false, false)
+    return lockedOut(rulesOf(options, profiles, await boardRules(board, home)))
+  }
   try {
     const phase = await jobs.phase()
     if (phase === 'stopping') return await reallyTick({ ...options, settleOnly: true }, jobs)
@@ -138,6 +143,7 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
     ...snapshot,
     place: { host, instance: jobs.instance },
     rules: facts.rules,
+    pools: poolLimits(snapshot.profiles, facts.rules.pools),
     atOnce: CLAIMS_AT_ONCE,
     waitMs: LOCK_WAIT_MS,
     leavesNotes: false,
@@ -160,7 +166,8 @@ async function reallyTick(options: DispatchOptions, jobs: Jobs): Promise<Dispatc
     if (!snapshot.unstopped.has(id))
       await forgetJob(home, jobs, slot).catch((error) => problems.add('forget', id, error))
   }
-  for (const line of problems.lines(board.place.slug)) options.warn(line)
+  const ofPools = poolWarnings(snapshot.profiles, facts.rules.pools)
+  for (const line of [...problems.lines(board.place.slug), ...ofPools]) options.warn(line)
   const last = readDispatchState(home, board.place.slug)
   const { boot, offsetMs, graceUntilMs } = snapshot.clocks
   keepDispatchState(options, {
@@ -221,18 +228,23 @@ async function stopWorkers(
 const taskOf = (slot: string): string => parseJobSlot(slot)?.taskId ?? slot
 
 /** The rules in force, with the names that profiles have on the board. */
-async function rulesOf(options: Omit<DispatchOptions, 'warn'>, profiles: Profiles) {
-  const { written, ignored } = await boardRules(options.board, options.home)
+function rulesOf(
+  options: Omit<DispatchOptions, 'warn'>,
+  profiles: Profiles,
+  { written }: Awaited<ReturnType<typeof boardRules>>,
+) {
   const { rules, warnings, notes } = rulesInForce(written, profiles, options)
   const defaultAssignee = rules.defaultAssignee === null ? null : profiles.onBoard(rules.defaultAssignee)
-  return { rules: { ...rules, defaultAssignee }, warnings, notes, written, ignored }
+  return { rules: { ...rules, defaultAssignee }, warnings, notes }
 }
 
 /** @param register the profiles on disk become those of this node */
 async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): Promise<BoardSnapshot> {
   const { home, board, clock, host, jobs } = options
-  const { nodes, profiles } = await profilesOf(board, home, register)
-  const { rules, warnings, notes, written, ignored } = await rulesOf(options, profiles)
+  const ofBoard = await boardRules(board, home)
+  const { nodes, profiles } = await profilesOf(board, home, register, readPools(ofBoard.written.pools).value.size > 0)
+  const { rules, warnings, notes } = rulesOf(options, profiles, ofBoard)
+  const { written, ignored } = ofBoard
   const clocks = readClocks(clock, readDispatchState(home, board.place.slug))
   const readings = await board.facts(clock.wallMs(), PAGE)
   const now: Now = {

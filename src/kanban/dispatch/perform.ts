@@ -2,6 +2,7 @@
 import type { Clock } from '../../system/clock.ts'
 import { databaseProblem } from '../../system/files/sqlite.ts'
 import type { Started } from '../jobs/start-worker.ts'
+import type { PoolLimits } from '../pools.ts'
 import type { TickBoard } from '../port/board.ts'
 import { isAway, isFenced } from '../port/boards.ts'
 import type { RunningRow } from '../port/rows.ts'
@@ -23,6 +24,7 @@ export interface PerformerOptions {
   readonly clock: Pick<Clock, 'wallMs'>
   readonly place: ClaimPlace
   readonly rules: Rules
+  readonly pools: PoolLimits
   /** The running tasks that the tick has seen. */
   readonly rows: ReadonlyMap<string, RunningRow>
   /** Tasks whose worker should be stopped but still lives. */
@@ -139,12 +141,13 @@ export class Performer {
 
   /** Results are all there, or the write is refused. A failure for one task does not affect the others. */
   async #write(writes: readonly TickWrite[]): Promise<ReadonlyMap<TickWrite, Outcome>> {
-    const { board, clock, rules, place, atOnce, waitMs, free } = this.#options
+    const { board, clock, rules, pools, place, atOnce, waitMs, free } = this.#options
     const limits = {
       place,
       most: atOnce,
       perProfile: rules.maxInProgressPerProfile,
       board: boardLimit(rules),
+      pools,
       waitMs,
     }
     const nothing = (): ReadonlyMap<TickWrite, Outcome> =>

@@ -1,6 +1,7 @@
 /** Facts for a tick about the nodes that share its board. */
 
 import type { JobSpec } from '../../protocol/control.ts'
+import { NO_POOLS, type PoolLimits, type Pools } from '../pools.ts'
 import type { Board } from '../port/board.ts'
 import type { Node } from '../port/nodes.ts'
 import type { RunningRow } from '../port/rows.ts'
@@ -11,19 +12,39 @@ import { leaseTimes, RECLAIM_AFTER_MS } from './timing.ts'
 /** The other node of a run. */
 export type RunPlace = Omit<Extract<ObservedWorker, { state: 'elsewhere' }>, 'state'>
 
-/** The profiles that a tick knows; with `register`, those on this disk are this node's from here on. */
+/**
+ * The profiles that a tick knows.
+ * @param register those on this disk are this node's from here on
+ * @param hasPools the other nodes have to know their pools, too
+ */
 export async function profilesOf(
   board: Board,
   home: string,
   register: boolean,
+  hasPools: boolean,
 ): Promise<{ readonly nodes: readonly Node[]; readonly profiles: Profiles }> {
   const nodes = await board.nodes()
   const profiles = new Profiles(home, nodes)
-  if (!register || !profiles.isNews) return { nodes, profiles }
-  await board.registerProfiles(profiles.onDisk)
+  if (!register || !profiles.isNews(hasPools)) return { nodes, profiles }
+  await board.registerProfiles(profiles.onDisk, ...(hasPools ? [Object.fromEntries(profiles.pools())] : []))
   const again = await board.nodes()
   return { nodes: again, profiles: new Profiles(home, again) }
 }
+
+/** Caps of pools for a write. Without a pool, no config.yaml is read for them. */
+export function poolLimits(profiles: Profiles, pools: Pools): PoolLimits {
+  if (pools.size === 0) return NO_POOLS
+  const of = [...profiles.pools()].filter(([, pool]) => pools.has(pool))
+  return { caps: Object.fromEntries(pools), of: Object.fromEntries(of) }
+}
+
+/** A line for each profile in a pool without a capacity. Without pools, only profiles that the tick has looked at. */
+export const poolWarnings = (profiles: Profiles, pools: Pools): readonly string[] =>
+  profiles.readPools
+    .filter(([, pool]) => !pools.has(pool))
+    .map(
+      ([name, pool]) => `agent.pool of "${name}" is '${pool}', which kanban.pools does not have, so nothing limits it`,
+    )
 
 export interface RunPlaces {
   /** Tasks of other nodes' runs. */

@@ -19,6 +19,7 @@ export class Profiles {
   readonly #owners: ReadonlyMap<string, Node>
   readonly #known = new Map<string, ProfileConfig>()
   #sorted: readonly string[] | undefined
+  #pools: ReadonlyMap<string, string> | undefined
 
   /** @param nodes that share the board; none: it is this installation's alone */
   constructor(home: string, nodes: readonly Node[] = []) {
@@ -48,10 +49,37 @@ export class Profiles {
     })
   }
 
-  /** The nodes do not know yet which profiles this one has. */
-  get isNews(): boolean {
+  /** The pool of each profile of this installation that is in one, by its name on the board. */
+  pools(): ReadonlyMap<string, string> {
+    this.#pools ??= new Map(
+      this.names().flatMap((name) => {
+        const pool = this.#isOurs(name) ? this.config(name).agent.pool : null
+        return pool === null ? [] : [[name, pool] as const]
+      }),
+    )
+    return this.#pools
+  }
+
+  poolOf(name: string): string | undefined {
+    const owner = this.#owners.get(name)
+    if (owner !== undefined && owner !== this.#own)
+      return Object.hasOwn(owner.pools, name) ? owner.pools[name] : undefined
+    return this.#isOurs(name) ? (this.config(name).agent.pool ?? undefined) : undefined
+  }
+
+  /** Profiles of this installation with a pool, as far as their config.yaml was read. */
+  get readPools(): readonly (readonly [name: string, pool: string])[] {
+    return [...this.#known].flatMap(([name, { agent }]) => (agent.pool === null ? [] : [[name, agent.pool] as const]))
+  }
+
+  /**
+   * The nodes do not know yet which profiles this one has.
+   * @param hasPools their pools matter, too
+   */
+  isNews(hasPools: boolean): boolean {
     const own = this.#own
     if (own === undefined) return false
+    if (hasPools && !isSame(this.pools(), new Map(Object.entries(own.pools)))) return true
     const gone = own.profiles.some((name) => !this.#onDisk.has(this.#onDiskName(name)))
     const names = new Set(own.profiles.map((name) => this.#onDiskName(name)))
     return gone || this.onDisk.some((name) => !names.has(name) && (name === 'default' || !this.#owners.has(name)))
@@ -65,10 +93,16 @@ export class Profiles {
     const owner = this.#owners.get(name)
     if (owner !== undefined && owner !== this.#own)
       return { elsewhere: { node: owner.name, isLive: owner.state === 'live', silentMs: owner.silentMs } }
-    const isOurs = this.#nodes.length === 0 || owner !== undefined || this.#own === undefined
-    if (!isOurs || !this.#onDisk.has(this.#onDiskName(name))) return undefined
+    if (!this.#isOurs(name)) return undefined
     const { command, openai } = this.config(name).agent
     return { agent: command !== null || openai !== null }
+  }
+
+  /** It is on this disk, and no other node has it. */
+  #isOurs(name: string): boolean {
+    const owner = this.#owners.get(name)
+    const isFree = this.#nodes.length === 0 || this.#own === undefined
+    return (owner === undefined ? isFree : owner === this.#own) && this.#onDisk.has(this.#onDiskName(name))
   }
 
   /** The name on the board of a profile that this installation names so. */
@@ -97,3 +131,6 @@ export class Profiles {
     return this.#own !== undefined && name === defaultOf(this.#own.name) ? 'default' : name
   }
 }
+
+const isSame = (a: ReadonlyMap<string, string>, b: ReadonlyMap<string, string>): boolean =>
+  a.size === b.size && [...a].every(([name, pool]) => b.get(name) === pool)

@@ -190,8 +190,11 @@ export interface TickBoard {
   nodes(): Promise<readonly Node[]>
   /** Ids of the nodes of which these were lives; of those that never had a lease, none. */
   nodesOf(instances: readonly string[]): Promise<Readonly<Record<string, string>>>
-  /** Makes these the profiles of this process' node, as far as no other node has them. */
-  registerProfiles(names: readonly string[]): Promise<void>
+  /**
+   * Makes these the profiles of this process' node, as far as no other node has them.
+   * @param pools of those that are in one, by their names on the board; absent: they stay as they are
+   */
+  registerProfiles(names: readonly string[], pools?: Readonly<Record<string, string>>): Promise<void>
 }
 
 export interface TickReadings {

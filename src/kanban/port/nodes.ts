@@ -28,6 +28,8 @@ export interface Node {
   readonly apiUrl: string | null
   /** Profiles that are its own on the board, by name; its default one is `default` or `default@NAME`. */
   readonly profiles: readonly string[]
+  /** The pool of each of them that is in one, if the board has pools. */
+  readonly pools: Readonly<Record<string, string>>
   /** Another container that has the same id or name, and that this one has kept out. */
   readonly rival: { readonly host: string; readonly atMs: number } | null
 }

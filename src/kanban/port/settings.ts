@@ -6,6 +6,7 @@ const RULE_OF = {
   default_assignee: 'defaultAssignee',
   max_in_progress: 'maxInProgress',
   max_in_progress_per_profile: 'maxInProgressPerProfile',
+  pools: 'pools',
   failure_limit: 'failureLimit',
   require_review: 'requireReview',
   dispatch_stale_timeout_seconds: 'dispatchStaleTimeoutSeconds',
@@ -37,12 +38,17 @@ export function ignoredSettings(
 ): readonly string[] {
   return SETTING_KEYS.flatMap((key) => {
     const [own, ofBoard] = [writtenValue(written, key), settings[key]]
-    if (ofBoard === undefined || own === writtenValue(defaults, key) || String(own) === String(ofBoard)) return []
+    if (ofBoard === undefined || isSame(own, writtenValue(defaults, key)) || isSame(own, ofBoard)) return []
     return [
       `kanban.${key} in config.yaml is ${settingText(own)}, and is ignored: the board has ${settingText(ofBoard)} (hermes kanban settings ${key})`,
     ]
   })
 }
+
+/** `2` and `"2"` are the same, and so are maps with the same names. */
+const isSame = (a: unknown, b: unknown): boolean => comparable(a) === comparable(b)
+const comparable = (value: unknown): string =>
+  typeof value === 'object' && value !== null ? JSON.stringify(Object.entries(value).sort()) : String(value)
 
 /** A value as a person writes it. */
 export const settingText = (value: unknown): string =>

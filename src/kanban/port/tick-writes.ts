@@ -1,4 +1,5 @@
 /** The writes of a tick. */
+import type { PoolLimits } from '../pools.ts'
 import type { RunEnd, Settlement } from '../running.ts'
 import type { TickStep } from '../tick.ts'
 import type { RunningRow, TaskRow } from './rows.ts'
@@ -53,6 +54,7 @@ export interface ClaimLimits {
   /** Running tasks of a profile, and of the whole board; null: no cap. */
   readonly perProfile: number | null
   readonly board: number | null
+  readonly pools: PoolLimits
   /** How long to wait for the writes of other dispatchers, ms. */
   readonly waitMs: number
 }

@@ -34,7 +34,11 @@ interface Row {
   readonly rival_at: number | null
   readonly now: number
   readonly profiles: readonly string[]
+  readonly pools: Readonly<Record<string, string>>
 }
+
+/** SQL for the pool of a profile in `p`. The column is there once a node has had a pool. */
+export const POOL = "(to_jsonb(p)->>'pool')"
 
 /** By name. @param own the id of the node that asks */
 export async function listNodes(client: Client, own: string | undefined): Promise<readonly Node[]> {
@@ -42,7 +46,9 @@ export async function listNodes(client: Client, own: string | undefined): Promis
   const found = await rows<Row>(
     client,
     `SELECT n.*, ${NOW} AS now,
-       coalesce((SELECT json_agg(p.name ORDER BY p.name) FROM hermes.profiles p WHERE p.node = n.id), '[]') AS profiles
+       coalesce((SELECT json_agg(p.name ORDER BY p.name) FROM hermes.profiles p WHERE p.node = n.id), '[]') AS profiles,
+       coalesce((SELECT json_object_agg(p.name, ${POOL}) FROM hermes.profiles p
+         WHERE p.node = n.id AND ${POOL} IS NOT NULL), '{}') AS pools
      FROM hermes.nodes n ORDER BY n.name`,
   )
   return found.map((row) => ({
@@ -58,6 +64,7 @@ export async function listNodes(client: Client, own: string | undefined): Promis
     labels: row.labels,
     apiUrl: row.api_url,
     profiles: row.profiles,
+    pools: row.pools,
     rival: row.rival === null ? null : { host: row.rival, atMs: row.rival_at ?? 0 },
   }))
 }
@@ -71,7 +78,12 @@ const nameOfGone = (name: string, id: string): string => `${name} || '~' || left
  * the disk of neither node under its name. A node that took its name from one whose lease had lapsed, as after the loss
  * of a volume, takes the profiles of that one too.
  */
-export async function registerProfiles(client: Client, id: string, names: readonly string[]): Promise<void> {
+export async function registerProfiles(
+  client: Client,
+  id: string,
+  names: readonly string[],
+  pools?: Readonly<Record<string, string>>,
+): Promise<void> {
   await client.query(
     `UPDATE hermes.profiles p SET node = own.id, epoch = p.epoch + 1 FROM hermes.nodes own, hermes.nodes gone
      WHERE own.id = $1 AND gone.id = p.node AND gone.name = ${nameOfGone('own.name', 'gone.id')}
@@ -90,6 +102,27 @@ export async function registerProfiles(client: Client, id: string, names: readon
   await client.query(
     'INSERT INTO hermes.profiles (name, node) SELECT name, $1 FROM unnest($2::text[]) AS t (name) ORDER BY name ON CONFLICT DO NOTHING',
     [id, wanted],
+  )
+  if (pools !== undefined) await registerPools(client, id, pools)
+}
+
+/** The column is made with the first pool: it needs no new generation, because older versions know of no pools. */
+async function registerPools(client: Client, id: string, pools: Readonly<Record<string, string>>): Promise<void> {
+  const names = Object.keys(pools)
+  const [found] = await rows<{ there: boolean }>(
+    client,
+    `SELECT EXISTS (SELECT 1 FROM pg_attribute WHERE attrelid = 'hermes.profiles'::regclass AND attname = 'pool'
+       AND NOT attisdropped) AS there`,
+  )
+  if (found?.there !== true) {
+    if (names.length === 0) return
+    await client.query('ALTER TABLE hermes.profiles ADD COLUMN IF NOT EXISTS pool text')
+  }
+  await client.query(
+    `UPDATE hermes.profiles p SET pool = x.pool
+     FROM (SELECT name, $2::json->>name AS pool FROM hermes.profiles WHERE node = $1) x
+     WHERE p.name = x.name AND p.pool IS DISTINCT FROM x.pool`,
+    [id, JSON.stringify(pools)],
   )
 }
 

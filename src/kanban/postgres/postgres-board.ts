@@ -123,9 +123,9 @@ export class PostgresBoard implements Board {
 
   nodes = () => this.#read((client) => listNodes(client, this.#node))
   nodesOf = (...[instances]: Of<'nodesOf'>) => this.#read((client) => nodesOf(client, instances))
-  registerProfiles = async (...[names]: Of<'registerProfiles'>) => {
+  registerProfiles = async (...[names, pools]: Of<'registerProfiles'>) => {
     const node = this.#node
-    if (node !== undefined) await this.#write(({ client }) => registerProfiles(client, node, names))
+    if (node !== undefined) await this.#write(({ client }) => registerProfiles(client, node, names, pools))
   }
 
   async facts(...[, page]: Of<'facts'>): ReturnType<Board['facts']> {

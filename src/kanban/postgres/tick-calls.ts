@@ -80,6 +80,8 @@ function inputOf(slug: string, writes: readonly TickWrite[], limits: ClaimLimits
     // Without a claim there is no need to keep others out.
     per_profile: claims ? limits.perProfile : null,
     board: claims ? limits.board : null,
+    pools: claims && Object.keys(limits.pools.caps).length > 0 ? limits.pools.caps : null,
+    pool_of: limits.pools.of,
     ...Object.fromEntries(parts),
   }
 }

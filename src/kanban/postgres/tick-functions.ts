@@ -8,6 +8,7 @@ import { CLAIM_TTL_MS } from '../running.ts'
 import { ANY } from '../task.ts'
 import type { Client, Connection } from './connection.ts'
 import { lockBoards } from './node-tables.ts'
+import { POOL } from './nodes.ts'
 import { NOW } from './schema.ts'
 
 export const CANDIDATE =
@@ -65,11 +66,13 @@ DECLARE
   wait_ms integer := (input->>'wait_ms')::integer;
   per_profile integer := (input->>'per_profile')::integer;
   board integer := (input->>'board')::integer;
-  has_caps boolean := per_profile IS NOT NULL OR board IS NOT NULL;
+  pools jsonb := nullif((input->'pools')::jsonb, 'null');
+  pool_of jsonb := coalesce((input->'pool_of')::jsonb, '{}');
+  has_caps boolean := per_profile IS NOT NULL OR board IS NOT NULL OR pools IS NOT NULL;
   most integer := (input->>'most')::integer;
   host text := input->>'host';
   instance text := input->>'instance';
-  part json; ids text[]; run_ids bigint[]; busy json; total integer; now_ms bigint;
+  part json; ids text[]; run_ids bigint[]; busy json; of_pools jsonb; total integer; now_ms bigint;
   extended json; ended json; promoted json; assigned json; claimed json; refused json;
 BEGIN
   IF NOT (CASE WHEN has_caps THEN pg_try_advisory_xact_lock(lock_key)
@@ -197,6 +200,15 @@ BEGIN
         WHERE t.status = 'running' GROUP BY 1
       ) x;
     END IF;
+    IF pools IS NOT NULL THEN
+      -- A profile of this installation is in the pool that its dispatcher names; those of others are in the table.
+      pool_of := coalesce((SELECT jsonb_object_agg(p.name, ${POOL}) FROM hermes.profiles p
+                           WHERE p.name IN (SELECT json_object_keys(busy)) AND ${POOL} IS NOT NULL), '{}') || pool_of;
+      SELECT coalesce(jsonb_object_agg(pool, n), '{}') INTO of_pools FROM (
+        SELECT pool_of->>key AS pool, sum(value::integer) AS n FROM json_each_text(busy)
+        WHERE pool_of->>key IS NOT NULL GROUP BY 1
+      ) x;
+    END IF;
     -- Locked in a CTE of its own: a subquery of the UPDATE can run per row, and claim more than the limit. SKIP LOCKED:
     -- a task that another process changes now is not ours.
     WITH c AS MATERIALIZED (
@@ -209,10 +221,13 @@ BEGIN
       ORDER BY c.place LIMIT most FOR NO KEY UPDATE OF t SKIP LOCKED
     ), numbered AS MATERIALIZED (
       SELECT id, profile, row_number() OVER (PARTITION BY profile ORDER BY place) AS of_profile,
-        row_number() OVER (ORDER BY place) AS of_board FROM picked
+        row_number() OVER (ORDER BY place) AS of_board, pool_of->>profile AS pool,
+        row_number() OVER (PARTITION BY pool_of->>profile ORDER BY place) AS of_pool FROM picked
     ), judged AS MATERIALIZED (
       SELECT id, (per_profile IS NULL OR of_profile + coalesce((busy->>profile)::integer, 0) <= per_profile)
-        AND (board IS NULL OR of_board + total <= board) AS has_room FROM numbered
+        AND (board IS NULL OR of_board + total <= board)
+        AND (pools->>pool IS NULL OR of_pool + coalesce((of_pools->>pool)::integer, 0) <= (pools->>pool)::integer)
+        AS has_room FROM numbered
     ), allowed AS MATERIALIZED (
       SELECT id, nextval(pg_get_serial_sequence('${s}.runs', 'id')) AS run FROM judged WHERE has_room
     ), run AS (

@@ -44,12 +44,16 @@ const result = (done: boolean): Written => ({ state: done ? 'done' : 'lost' })
 class Claims {
   readonly #tables: Tables
   readonly #limits: ClaimLimits
+  readonly #poolOf: ReadonlyMap<string, string>
+  readonly #poolCaps: ReadonlyMap<string, number>
   #busy: Map<string, number> | undefined
   #made = 0
 
   constructor(tables: Tables, limits: ClaimLimits) {
     this.#tables = tables
     this.#limits = limits
+    this.#poolOf = new Map(Object.entries(limits.pools.of))
+    this.#poolCaps = new Map(Object.entries(limits.pools.caps))
   }
 
   make({ id, assignee }: Claim, wallMs: number): Written {
@@ -59,6 +63,7 @@ class Claims {
     const ofProfile = busy.get(assignee) ?? 0
     if (perProfile !== null && ofProfile >= perProfile) return { state: 'full' }
     if (board !== null && [...busy.values()].reduce((sum, n) => sum + n, 0) >= board) return { state: 'full' }
+    if (this.#isPoolFull(assignee, busy)) return { state: 'full' }
     const claimed = claim(this.#tables, id, assignee, place, wallMs)
     if (claimed === undefined) return { state: 'lost' }
     busy.set(assignee, ofProfile + 1)
@@ -66,9 +71,17 @@ class Claims {
     return { state: 'done', claimed }
   }
 
+  #isPoolFull(profile: string, busy: ReadonlyMap<string, number>): boolean {
+    const pool = this.#poolOf.get(profile)
+    const cap = pool === undefined ? undefined : this.#poolCaps.get(pool)
+    if (cap === undefined) return false
+    const ofPool = [...busy].reduce((sum, [name, n]) => sum + (this.#poolOf.get(name) === pool ? n : 0), 0)
+    return ofPool >= cap
+  }
+
   #busyNow(): Map<string, number> {
     const { perProfile, board } = this.#limits
-    const hasCaps = perProfile !== null || board !== null
+    const hasCaps = perProfile !== null || board !== null || this.#poolCaps.size > 0
     this.#busy ??= new Map(hasCaps ? this.#running().map(({ assignee, n }) => [assignee, n]) : [])
     return this.#busy
   }

@@ -31,6 +31,7 @@ export interface GatewayConfig extends ProgramRules {
 export interface AgentConfig {
   readonly command: readonly string[] | null
   readonly openai: OpenAiEndpoint | null
+  readonly pool: string | null
 }
 
 export interface LoggingConfig {
@@ -43,6 +44,7 @@ export interface KanbanConfig {
   readonly defaultAssignee: string
   readonly maxInProgressPerProfile: number | null
   readonly maxInProgress: number | null
+  readonly pools: Readonly<Record<string, number>>
   readonly failureLimit: number
   readonly dispatchInGateway: boolean
   readonly dispatchIntervalSeconds: number
@@ -226,12 +228,13 @@ function assemble(v: ConfigValues): ProfileConfig {
         rlimits: v['gateway.rlimits'],
       }),
     },
-    agent: { command: v['agent.command'], openai: v['agent.openai'] },
+    agent: { command: v['agent.command'], openai: v['agent.openai'], pool: v['agent.pool'] },
     logging: { maxBytes: v['logging.max_bytes'], archives: v['logging.archives'] },
     kanban: {
       defaultAssignee: v['kanban.default_assignee'],
       maxInProgressPerProfile: v['kanban.max_in_progress_per_profile'],
       maxInProgress: v['kanban.max_in_progress'],
+      pools: v['kanban.pools'],
       failureLimit: v['kanban.failure_limit'],
       dispatchInGateway: v['kanban.dispatch_in_gateway'],
       dispatchIntervalSeconds: v['kanban.dispatch_interval_seconds'],

@@ -62,7 +62,8 @@ function requireKnown(key: string): void {
   })
 }
 
-function parseValue(key: string, value: string): unknown {
+/** @throws HermesError USAGE for a text that is not YAML */
+export function parseValue(key: string, value: string): unknown {
   try {
     return parse(value)
   } catch (error) {

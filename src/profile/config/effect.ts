@@ -16,7 +16,8 @@ export function effectOf(key: string, profile: string): Effect {
   const [section] = key.split('.')
   if (key === 'description') return { when: 'at once' }
   if (key === 'kanban.dispatch_in_gateway') return { when: 'within two seconds' }
-  if (section === 'kanban') return { when: 'from the next tick of the dispatcher', next: 'hermes kanban dispatch' }
+  if (section === 'kanban' || key === 'agent.pool')
+    return { when: 'from the next tick of the dispatcher', next: 'hermes kanban dispatch' }
   if (section === 'dashboard') return { when: 'from the next start of the dashboard', next: 'hermes dashboard restart' }
   if (section === 'agent')
     return {

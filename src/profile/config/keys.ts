@@ -4,6 +4,7 @@
  */
 import {
   type Announcement,
+  capacities,
   commandLine,
   duration as durationKind,
   flag,
@@ -11,6 +12,7 @@ import {
   type Kind,
   oneOf,
   openAi,
+  poolName,
   ready,
   secret,
   signal,
@@ -119,6 +121,10 @@ export const CONFIG_KEYS = {
     openAi,
     'OpenAI-compatible endpoint: {base_url: https://…/v1, model: …, api_key_env: OPENAI_API_KEY}',
   ),
+  'agent.pool': optional(
+    poolName,
+    'pool of the profile: kanban.pools says how many tasks may run at once on all profiles of a pool',
+  ),
   'logging.max_bytes': key(
     { ...whole(4096, 1_000_000_000), least: LEAST_LOG_BYTES },
     1_000_000,
@@ -132,6 +138,14 @@ export const CONFIG_KEYS = {
   ),
   'kanban.max_in_progress': shared(
     optional(whole(1, 1_000_000), 'maximum number of running tasks on the board; null = no limit'),
+  ),
+  'kanban.pools': shared(
+    key<Readonly<Record<string, number>>>(
+      capacities,
+      {},
+      '{}',
+      'maximum number of running tasks on all profiles of a pool (agent.pool), such as {gpu: 2}',
+    ),
   ),
   'kanban.failure_limit': shared(key(whole(1, 1_000_000), 2, '2', 'number of failures after which a task is blocked')),
   'kanban.dispatch_in_gateway': shared(key(flag, true, 'true', 'true: run the dispatcher next to the gateways')),

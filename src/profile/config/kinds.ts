@@ -178,6 +178,34 @@ export const variables: Kind<Readonly<Record<string, string>>> = {
   asWritten: true,
 }
 
+// ---- pools ----
+
+const POOL = /^[a-z0-9][a-z0-9_-]{0,63}$/
+const MAX_CAPACITY = 1_000_000
+
+export const poolName: Kind<string> = {
+  expected: 'a name of lower-case letters, digits, - and _, such as gpu',
+  read: (value) => (typeof value === 'string' && POOL.test(value) ? value : undefined),
+  schema: { type: 'string', pattern: POOL.source },
+}
+
+/** Pools, and how many tasks may run at once in each. */
+export const capacities: Kind<Readonly<Record<string, number>>> = {
+  expected: `names and whole numbers from 1 to ${MAX_CAPACITY}, such as {gpu: 2}`,
+  read(value) {
+    if (!isRecord(value)) return undefined
+    const isSound = Object.entries(value).every(
+      ([name, one]) => POOL.test(name) && readWhole(one, 1, MAX_CAPACITY) !== undefined,
+    )
+    return isSound ? (value as Readonly<Record<string, number>>) : undefined
+  },
+  schema: {
+    type: 'object',
+    propertyNames: { pattern: POOL.source },
+    additionalProperties: whole(1, MAX_CAPACITY).schema,
+  },
+}
+
 // ---- checks and readiness ----
 
 const readUrl = (value: unknown): string | undefined =>

@@ -32,6 +32,14 @@ export function readValues(text: string, file: string): ReadValues {
   return nothing({ file, line, key: '', message: `"${key}" is indented but its parent "${parent}:" is commented out` })
 }
 
+/** The line of a key, if the text sets it. */
+export function lineOfKey(text: string, wanted: ConfigKey): number | undefined {
+  const yaml = readYamlText(text)
+  if ('fault' in yaml || !isMap(yaml.contents)) return undefined
+  for (const { key, pair } of leaves(yaml.contents, '')) if (key === wanted) return yaml.placeOf(pair.key).line
+  return undefined
+}
+
 function readKeys(yaml: YamlText, file: string): ReadValues {
   const { contents } = yaml
   if (isEmpty(contents)) return nothing()

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { dispatcherWanted } from '../../kanban/installation.ts'
 import { listBoards } from '../../kanban/store/places.ts'
-import { dispatcherWanted } from '../../kanban/wanted.ts'
 import { ConfigCache } from '../../profile/config/config.ts'
 import type { SlotTable } from '../slots/table.ts'
 

@@ -39,10 +39,10 @@ class TestNode {
     for (const profile of ['default', ...profiles]) this.profile(profile)
   }
 
-  profile(name: string): void {
+  profile(name: string, pool?: string): void {
     const dir = name === 'default' ? this.home : join(this.home, 'profiles', name)
     mkdirSync(dir, { recursive: true })
-    writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ agent: { command: ['true'] } }))
+    writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ agent: { command: ['true'], pool } }))
   }
 
   rules(kanban: Readonly<Record<string, unknown>>): void {
@@ -172,6 +172,30 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
     for (let i = 0; i < 3; i++) await a.create('beta')
     await Promise.all([a.tick(), b.tick(), a.tick(), b.tick()])
     expect((await a.board.statusCounts()).running).toBe(3)
+  })
+
+  test('the capacity of a pool counts the runs of every node, whichever of them tells its pool first', async () => {
+    const [a, b] = (await scene({ a: ['alpha'], b: ['beta'] })) as [TestNode, TestNode]
+    for (let i = 0; i < 3; i++) await a.create('alpha')
+    for (let i = 0; i < 3; i++) await a.create('beta')
+    for (const node of [a, b]) node.rules({ pools: { gpu: 3 } })
+    a.profile('alpha', 'gpu')
+    b.profile('beta', 'gpu')
+    await Promise.all([a.tick(), b.tick(), a.tick(), b.tick()])
+    expect((await a.board.statusCounts()).running).toBe(3)
+    expect((await a.board.nodes()).map(({ pools }) => pools)).toEqual([{ alpha: 'gpu' }, { beta: 'gpu' }])
+    const counts = await a.board.runningByAssignee()
+    const waiting = counts.alpha === 3 ? ([b, 'beta'] as const) : ([a, 'alpha'] as const)
+    const [node, profile] = waiting
+    expect((await node.plan()).report.skipped_pool_capped).toContainEqual(
+      expect.objectContaining({ assignee: profile, pool: 'gpu', current: 3 }),
+    )
+    // A profile that leaves the pool is limited no longer, and its runs take no place in it.
+    a.profile('alpha')
+    await a.tick()
+    expect((await a.board.nodes()).map(({ pools }) => pools)).toEqual([{}, { beta: 'gpu' }])
+    await b.tick()
+    expect((await a.board.statusCounts()).running).toBe(6)
   })
 
   test('a node that is silent for long loses its runs: they start again where they can, and those of --once are blocked', async () => {

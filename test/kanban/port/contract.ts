@@ -372,6 +372,24 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       for (const n of Object.values(running)) expect(n).toBeLessThanOrEqual(3)
     })
 
+    test('claims no more than the capacity of a pool allows, however many dispatchers write at once', async () => {
+      await using scene = await open()
+      const boards = [scene.board, await scene.another(), await scene.another(), await scene.another()]
+      const profiles = ['alpha', 'beta', 'gamma']
+      const tasks: Task[] = []
+      for (let n = 0; n < 15; n++) tasks.push(await create(scene.board, { assignee: profiles[n % 3] ?? null }))
+      expect(await steps(scene.board).claim(tasks[1]?.id ?? '', 'beta', WHERE, wallMs)).toBeDefined()
+      const claims = tasks.map(({ id, assignee }) => ({ type: 'claim', id, assignee: assignee ?? '' }) as const)
+      const pools = { caps: { gpu: 3, constructor: 1 }, of: { alpha: 'gpu', beta: 'gpu' } }
+      const limits = { ...freeLimits(WHERE), pools, waitMs: 10_000 }
+      const written = await Promise.all(boards.map((board) => board.write(claims, limits, wallMs)))
+      const states = written.flatMap((results) => (results ?? []).map(({ state }) => state))
+      expect(states).toContain('full')
+      const running = await scene.board.runningByAssignee()
+      expect((running.alpha ?? 0) + (running.beta ?? 0)).toBe(3)
+      expect(running.gamma).toBe(5)
+    })
+
     test('claims the first that can be had, as many as are wanted, and says what it has not tried', async () => {
       await using scene = await open()
       const { board } = scene
@@ -630,6 +648,45 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       expect(await board.runningByAssignee()).toEqual({ alpha: 2, beta: 2 })
     })
 
+    test('a tick starts what the pools allow, a dry run says the same, and a place that becomes free is taken', async () => {
+      await using scene = await open()
+      using home = homeWith({ pools: { gpu: 2 } }, 'gpu')
+      const { board } = scene
+      const ids: string[] = []
+      for (const assignee of ['alpha', 'beta', 'alpha', 'any', 'beta']) ids.push((await create(board, { assignee })).id)
+      const jobs = new FakeJobs()
+      const options = optionsFor(board, home.path, jobs)
+      const planned = (await planDispatch(options)).report
+      const { report } = await dispatchOnce(options)
+      expect(report.spawned.map(({ task_id, assignee }) => [task_id, assignee])).toEqual([
+        [ids[0], 'alpha'],
+        [ids[1], 'beta'],
+      ])
+      const capped = [ids[2], ids[3], ids[4]].map((task_id, at) => ({
+        ...{ task_id, assignee: ['alpha', 'any', 'beta'][at] },
+        ...{ pool: 'gpu', current: 2 },
+      }))
+      expect([planned.skipped_pool_capped, report.skipped_pool_capped]).toEqual([capped, capped])
+      jobs.end(ids[1] ?? '', { exitCode: 0 })
+      const next = (await dispatchOnce(options)).report
+      expect(next).toMatchObject({ spawned: [{ task_id: ids[2] }], skipped_pool_capped: [{}, {}] })
+    })
+
+    test('a tick names a profile whose pool has no capacity, and does not limit it', async () => {
+      await using scene = await open()
+      using home = homeWith({ pools: { tpu: 1 } }, 'gpu')
+      for (let n = 0; n < 3; n++) await create(scene.board, { assignee: 'alpha' })
+      const warnings: string[] = []
+      const options = optionsFor(scene.board, home.path, new FakeJobs())
+      const { report } = await dispatchOnce({ ...options, warn: (text) => void warnings.push(text) })
+      expect(report.spawned).toHaveLength(3)
+      expect(warnings.sort()).toEqual(
+        ['alpha', 'beta'].map(
+          (name) => `agent.pool of "${name}" is 'gpu', which kanban.pools does not have, so nothing limits it`,
+        ),
+      )
+    })
+
     test('a tick promotes the children of what it finds done, and starts them at once', async () => {
       await using scene = await open()
       using home = homeWith({})
@@ -688,13 +745,13 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
   })
 }
 
-/** Profiles alpha and beta, each with an agent. */
-function homeWith(kanban: Readonly<Record<string, unknown>>): { readonly path: string } & Disposable {
+/** Profiles alpha and beta, each with an agent, and in a pool. */
+function homeWith(kanban: Readonly<Record<string, unknown>>, pool?: string): { readonly path: string } & Disposable {
   const path = quickDir('hermes-contract-')
   writeFileSync(join(path, 'config.yaml'), JSON.stringify({ kanban }))
   for (const name of ['alpha', 'beta']) {
     mkdirSync(join(path, 'profiles', name), { recursive: true })
-    writeFileSync(join(path, 'profiles', name, 'config.yaml'), JSON.stringify({ agent: { command: ['agent'] } }))
+    writeFileSync(join(path, 'profiles', name, 'config.yaml'), JSON.stringify({ agent: { command: ['agent'], pool } }))
   }
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
 }

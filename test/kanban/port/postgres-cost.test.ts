@@ -2,6 +2,7 @@
 // PostgreSQL say how many rows each statement looked at.
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { NO_POOLS } from '../../../src/kanban/pools.ts'
 import type { TickWrite } from '../../../src/kanban/port/tick-writes.ts'
 import type { Client, Connection } from '../../../src/kanban/postgres/connection.ts'
 import { openPostgres } from '../../../src/kanban/postgres/database-boards.ts'
@@ -135,7 +136,14 @@ describe.skipIf(why !== undefined)(`a tick's statements in PostgreSQL (${why ?? 
   }, async () => {
     const slug = 'plans'
     const board = await openPostgres({ slug }, server.url, { mode: 'create', warn: () => undefined })
-    const limits = { place: { host: 'h', instance: 'i' }, most: 10, perProfile: 20, board: 40, waitMs: 0 }
+    const limits = {
+      place: { host: 'h', instance: 'i' },
+      most: 10,
+      perProfile: 20,
+      board: 40,
+      pools: NO_POOLS,
+      waitMs: 0,
+    }
     await board.write([{ type: 'assign', id: 'none', assignee: 'alpha' }], limits, 0)
     await board.close()
     const s = `"hermes_${slug}"`

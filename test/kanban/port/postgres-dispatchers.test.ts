@@ -36,9 +36,10 @@ describe.skipIf(why !== undefined)(`dispatchers on one board in PostgreSQL (${wh
   const node = async (slug: string, host: string, kanban: object): Promise<DispatchOptions & { jobs: NodeJobs }> => {
     const home = scratchDir('hermes-node-')
     writeFileSync(join(home, 'config.yaml'), JSON.stringify({ kanban }))
+    const agent = { command: ['agent'], ...('pools' in kanban && { pool: 'gpu' }) }
     for (const name of ['alpha', 'beta']) {
       mkdirSync(join(home, 'profiles', name), { recursive: true })
-      writeFileSync(join(home, 'profiles', name, 'config.yaml'), JSON.stringify({ agent: { command: ['agent'] } }))
+      writeFileSync(join(home, 'profiles', name, 'config.yaml'), JSON.stringify({ agent }))
     }
     const board = await openPostgres({ slug }, server.url, { mode: 'create', warn: () => undefined })
     const warn = (text: string): never => {
@@ -65,6 +66,7 @@ describe.skipIf(why !== undefined)(`dispatchers on one board in PostgreSQL (${wh
 
   test.each([
     ['a profile', { max_in_progress_per_profile: 2 }, { alpha: 2, beta: 2, all: 4 }],
+    ['a pool of two profiles', { pools: { gpu: 3 } }, { all: 3 }],
     ['the board', { max_in_progress: 3 }, { all: 3 }],
     ['both', { max_in_progress_per_profile: 2, max_in_progress: 3 }, { alpha: 2, beta: 2, all: 3 }],
   ])('two that tick at the same time never pass the cap of %s, and all is done once', async (_, kanban, caps) => {

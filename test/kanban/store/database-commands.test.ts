@@ -286,6 +286,7 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
       ['require_review', 'true'],
       ['default_assignee', 'coder'],
       ['max_in_progress_per_profile', 'null'],
+      ['pools', '{gpu: 2}'],
     ] as const)
       expect((await cli.kanban('settings', key, value)).code, key).toBe(0)
     const lines = (await cli.kanban('settings')).out.split('\n').map((line) => line.replaceAll(/ +/g, ' ').trim())
@@ -294,6 +295,7 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
       'default_assignee coder board',
       'max_in_progress 2 board',
       'max_in_progress_per_profile null board',
+      'pools {"gpu":2} board',
       'failure_limit 2 config.yaml',
       'require_review true board',
       'dispatch_stale_timeout_seconds 14400 config.yaml',
@@ -312,6 +314,12 @@ describe.skipIf(why !== undefined)(`commands on a board in PostgreSQL (${why ?? 
   test.each([
     [['settings', 'max_in_progres'], 2, 'did you mean "max_in_progress"?'],
     [['settings', 'max_in_progress', '0'], 2, 'expected a whole number from 1 to 1000000, or null, got "0"'],
+    [
+      ['settings', 'pools', '{gpu: 0}'],
+      2,
+      'pools: expected names and whole numbers from 1 to 1000000, such as {gpu: 2}',
+    ],
+    [['settings', 'pools', '{gpu: 2'], 2, 'the value for pools is not YAML'],
     [['settings', 'require_review', 'yes'], 2, 'require_review: expected true or false, got "yes"'],
     [['settings', '--unset'], 2, '--unset needs a KEY'],
     [['settings', 'failure_limit', '3', '--unset'], 2, 'VALUE and --unset cannot be used together'],

@@ -86,7 +86,7 @@ export interface TestBoard extends Disposable {
   readonly warnings: readonly string[]
   /** Sets `kanban:` of config.yaml, and the profiles that exist; `agent: false` has none configured. */
   configure(kanban: Readonly<Record<string, unknown>>): void
-  profile(name: string, options?: { agent?: boolean }): void
+  profile(name: string, options?: { agent?: boolean; pool?: string }): void
   create(input: Partial<NewTask>): Task
   task(id: string): Task
   actor(runId?: number): Actor
@@ -129,10 +129,11 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
     configure: (kanban) => {
       writeFileSync(join(home, 'config.yaml'), JSON.stringify({ agent: { command: ['agent'] }, kanban }))
     },
-    profile: (name, { agent = true } = {}) => {
+    profile: (name, { agent = true, pool } = {}) => {
       const dir = join(home, 'profiles', name)
       mkdirSync(dir, { recursive: true })
-      writeFileSync(join(dir, 'config.yaml'), JSON.stringify(agent ? { agent: { command: ['agent', '{task}'] } } : {}))
+      const keys = { ...(agent && { command: ['agent', '{task}'] }), ...(pool !== undefined && { pool }) }
+      writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ agent: keys }))
     },
     create: (input) => {
       clock.advance(1)

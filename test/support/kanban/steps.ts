@@ -1,4 +1,5 @@
 /** Single writes of a tick. */
+import { NO_POOLS } from '../../../src/kanban/pools.ts'
 import type { TickBoard } from '../../../src/kanban/port/board.ts'
 import { endOfClaim, type FailedSpawn } from '../../../src/kanban/port/run-end.ts'
 import type {
@@ -18,6 +19,7 @@ export const freeLimits = (place: ClaimPlace): ClaimLimits => ({
   place,
   most: 1000,
   perProfile: null,
+  pools: NO_POOLS,
   board: null,
   waitMs: 0,
 })

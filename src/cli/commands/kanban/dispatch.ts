@@ -105,6 +105,7 @@ async function status(context: Context, input: Input): Promise<Outcome> {
       },
       running,
       caps: { max_in_progress: rules.maxInProgress, max_in_progress_per_profile: rules.maxInProgressPerProfile },
+      ...(rules.pools.size === 0 ? {} : { pools: Object.fromEntries(rules.pools) }),
       default_assignee: rules.defaultAssignee,
       verdict,
       ...(last?.lastError == null ? {} : { last_error: last.lastError }),
@@ -126,6 +127,7 @@ interface StatusJson {
   readonly queue: Readonly<Record<string, number>>
   readonly running: Readonly<Record<string, number>>
   readonly caps: Readonly<Record<string, number | null>>
+  readonly pools?: Readonly<Record<string, number>>
   readonly default_assignee: string | null
   readonly verdict: string
   readonly last_error?: string
@@ -152,6 +154,7 @@ function statusText(status: StatusJson): string {
     ['queue', pairs(status.queue)],
     ['running', pairs(status.running)],
     ['caps', pairs(status.caps)],
+    ['pools', status.pools && pairs(status.pools)],
     ['default', status.default_assignee ?? '-'],
     ['last error', status.last_error],
     ['verdict', status.verdict],

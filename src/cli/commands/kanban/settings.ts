@@ -24,7 +24,7 @@ export const SETTINGS_COMMANDS: readonly Command[] = [
     summary: 'Show the settings that all nodes of a board share, or change one',
     arguments: [
       { name: 'KEY', help: `key: ${SETTING_KEYS.join(', ')}`, kind: 'optional' },
-      { name: 'VALUE', help: 'new value; null: no limit', kind: 'optional' },
+      { name: 'VALUE', help: 'new value, such as 4 or {gpu: 2}; null: no limit', kind: 'optional' },
     ],
     options: [{ long: '--unset', help: "remove the key from the board: each node's config.yaml counts again" }, BOARD],
     details:
@@ -49,7 +49,7 @@ async function settings(context: Context, input: Input): Promise<Outcome> {
     })
   if (text !== undefined && isRemoval)
     throw new HermesError('USAGE', 'VALUE and --unset cannot be used together', { next: 'use one of them' })
-  const value = text === undefined ? undefined : parseValue(key, text)
+  const value = text === undefined ? undefined : await parseValue(key, text)
   return onBoard(context, input, 'write', async (board) => {
     if ((await board.settings()) === null) throw inConfig(board, key, text)
     await board.set(key, value, actorOf(context))
@@ -93,10 +93,11 @@ function requireKey(name: string): SettingKey {
 }
 
 /** The same values as in config.yaml. */
-function parseValue(key: SettingKey, text: string): unknown {
+async function parseValue(key: SettingKey, text: string): Promise<unknown> {
   const { kind, value: fallback } = CONFIG_KEYS[`kanban.${key}`]
   if (text === 'null' && fallback === null) return null
-  for (const value of [scalarOf(text), text]) {
+  const map = /^\s*\{/.test(text) ? [(await import('../../../profile/config/edit.ts')).parseValue(key, text)] : []
+  for (const value of [...map, scalarOf(text), text]) {
     const read = kind.read(value)
     if (read !== undefined) return read
   }

@@ -48,6 +48,12 @@ function linesOf(report: DispatchReport): readonly (readonly [string, readonly s
     ['Unassigned', report.skipped_unassigned],
     ['At per-profile cap', capped],
     [
+      'Pool at its cap',
+      (report.skipped_pool_capped ?? []).map(
+        ({ task_id, pool, current }) => `${task_id} (${pool}, ${current} running)`,
+      ),
+    ],
+    [
       'Labels are missing',
       (report.skipped_missing_labels ?? []).map(({ task_id, missing }) => `${task_id} (${missing.join(', ')})`),
     ],
