@@ -242,6 +242,7 @@ export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_SLOT', '', 'name of the slot'),
   spec('HERMES_REPLICA', '', 'number of the instance, for a service with `replicas`'),
   spec('HERMES_PROFILE', '', 'name of the profile; commands inside the slot use it when `-p` is not given'),
+  spec('HERMES_SECRETS', '', 'names of the variables that come from [`secrets`](secrets.md), separated by spaces'),
   spec('HERMES_SESSION', '', 'session of the conversation, for the program of `agent.command`'),
   spec('HERMES_KANBAN_TASK', '', 'ID of the task that the worker runs'),
   spec('HERMES_KANBAN_WORKSPACE', '', 'working directory of the task'),

@@ -19,7 +19,7 @@ const FORWARDED = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2
 export async function runOwnCommand(facts: GatewayFacts, command: readonly string[]): Promise<number> {
   const giveBack = takePidFile(facts.dir, facts.profile, (text) => facts.err(warningLine(text)))
   try {
-    const { environment, warnings } = ownEnvironment(facts)
+    const { environment, warnings } = await ownEnvironment(facts)
     for (const warning of warnings) facts.err(warningLine(warning))
     const [program = '', ...args] = command
     const { native } = await loadNative()

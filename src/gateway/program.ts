@@ -36,7 +36,7 @@ export async function runGateway(
   await refuseRunningSlot(here)
   const { command } = loadConfig(join(facts.dir, 'config.yaml')).config.gateway
   if (command !== null) return runOwnCommand(here, command)
-  const { environment, warnings } = ownEnvironment(here)
+  const { environment, warnings } = await ownEnvironment(here)
   for (const warning of warnings) here.err(warningLine(warning))
   return runBuiltIn({ ...here, env: environment }, starters)
 }

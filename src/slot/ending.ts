@@ -9,18 +9,31 @@ export type Ending = { readonly exitCode: number } | { readonly signal: SignalNa
 export const describeEnding = (ending: Ending): string =>
   'exitCode' in ending ? `exited with code ${ending.exitCode}` : `was killed by SIG${ending.signal}`
 
-/** The slot's own script found no program to run. */
-export interface NotRun {
+/** The slot's own script found no program to run, or did not get a secret for it. */
+export type NotRun = NoProgram | NoSecret
+export interface NoProgram {
   readonly code: 'NOT_FOUND' | 'NOT_EXECUTABLE'
   readonly program: string
 }
+export interface NoSecret {
+  readonly code: 'NO_SECRET'
+  /** Its name and what is wrong: `TOKEN: op read x exited with 1`. */
+  readonly problem: string
+}
 
 /** Exit codes of that script: the same as a shell's. */
-export const NOT_RUN_CODES = { NOT_FOUND: EXIT.notFound, NOT_EXECUTABLE: EXIT.cannotExecute } as const
+export const NOT_RUN_CODES = {
+  NOT_FOUND: EXIT.notFound,
+  NOT_EXECUTABLE: EXIT.cannotExecute,
+  NO_SECRET: EXIT.cannotExecute,
+} as const
 
-/** `"nosuch" was not found (exit code 127)`. */
-export const describeNotRun = ({ code, program }: NotRun): string =>
-  `"${program}" ${code === 'NOT_FOUND' ? 'was not found' : 'is not executable'} (exit code ${NOT_RUN_CODES[code]})`
+/** `"nosuch" was not found (exit code 127)`, `did not get its secret TOKEN: …`. */
+export function describeNotRun(notRun: NotRun): string {
+  if (notRun.code === 'NO_SECRET') return `did not get its secret ${notRun.problem}`
+  const { code, program } = notRun
+  return `"${program}" ${code === 'NOT_FOUND' ? 'was not found' : 'is not executable'} (exit code ${NOT_RUN_CODES[code]})`
+}
 
 const exitedWith = (ending: Ending, code: number): boolean => 'exitCode' in ending && ending.exitCode === code
 

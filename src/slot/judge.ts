@@ -59,7 +59,7 @@ export function judgeEnding(
   const forgiven = death.upMs !== undefined && death.upMs >= policy.forgetAfterMs
   const k = (forgiven ? 0 : slot.deathsInRow) + 1
   const startAtMs = death.atMs + backoffMs(policy.restartDelay, k, wasUp, random)
-  return aDeath({ to: 'backoff', startAtMs, reason, ...(notRun && { notRun: true }) })
+  return aDeath({ to: 'backoff', startAtMs, reason, ...(notRun && notRun.code !== 'NO_SECRET' && { notRun: true }) })
 }
 
 /** How the process ended, and why it was stopped. */

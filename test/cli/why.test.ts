@@ -34,6 +34,10 @@ test.each<[Partial<SlotStatus>, sentence: string]>([
   ],
   [{ state: 'starting', ready: false }, 'coder has been starting for 3 min; next: hermes -p coder logs.'],
   [
+    { state: 'starting', ready: false, reason: 'waits for its secret TOKEN' },
+    'coder has been starting for 3 min and waits for its secret TOKEN; next: hermes -p coder logs.',
+  ],
+  [
     { state: 'backoff', ready: false, reason: 'exited with code 1', nextStartAt: ago(-4000) },
     'coder waits 4 s for its next start: exited with code 1; next: hermes -p coder logs.',
   ],

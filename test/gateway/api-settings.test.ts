@@ -144,6 +144,12 @@ test('values of secret variables and what looks like a key are blacked out, shor
   expect(redact('a abcdefgh-1 b abcdefgh c short /home/somebody')).toBe(
     'a [redacted] b [redacted] c short /home/somebody',
   )
+  const known = redactor(
+    secretsOf({ HERMES_SECRETS: 'PIN PEM', PIN: '4711', PEM: 'begin\nline-of-it\nend', PORT: '8642' }),
+  )
+  expect(known('pin 4711, key begin | line-of-it | end, port 8642')).toBe(
+    'pin [redacted], key [redacted] | [redacted] | end, port 8642',
+  )
   expect(redact('Authorization: Bearer 0123456789abcdef; sk-proj-0123456789abcdef')).toBe(
     'Authorization: Bearer [redacted]; [redacted]',
   )

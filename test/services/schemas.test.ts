@@ -44,6 +44,7 @@ test.each([
   'gateway: {liveness: {http: "http://x/health", silence: 10m}, memory_limit: 256M}\n',
   'gateway: {liveness: {silence: 10m}, memory_limit: 1000, on_stuck: restart}\n',
   'gateway: {watch: [.env, prompts/, /etc/agent], max_age: 24h}\n',
+  'secrets: {A: {file: a}, B: {command: [op, read, 7], timeout: 5s, refresh: 1h}, C: {file: /c, refresh: 60}, D: null}\n',
   'gateway: {nice: 0, rlimits: {nofile: 0, nproc: unlimited, core: 0, cpu: 1m}}\n',
 ])('the schema and the reader of config.yaml take %j', (text) => {
   expect(inConfig(text)).toEqual(both(true))
@@ -57,6 +58,14 @@ test.each([
   'gateway: {stop_timeout: 5 minutes}\n',
   'gateway: {command: []}\n',
   'gateway: {env: {1A: x}}\n',
+  'secrets: {A: hunter2}\n',
+  'secrets: {A: {file: a, command: [b]}}\n',
+  'secrets: {A: {file: a, timeout: 1s}}\n',
+  'secrets: {A: {command: []}}\n',
+  'secrets: {A: {file: a, refresh: 0.5}}\n',
+  'secrets: {A-B: {file: a}}\n',
+  'secrets: {HERMES_X: {file: a}}\n',
+  'secrets: [A]\n',
   'gateway: {ready: {fd: 3, log: x}}\n',
   'gateway: {ready: {http: localhost}}\n',
   'gateway: {ready: alive}\n',

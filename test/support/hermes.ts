@@ -14,6 +14,8 @@ export interface TestProfile {
   readonly gateway: Readonly<Record<string, unknown>>
   /** Likewise `agent:`. */
   readonly agent?: Readonly<Record<string, unknown>>
+  /** Likewise `secrets:`. */
+  readonly secrets?: Readonly<Record<string, unknown>>
   /** Defaults to `running`; null writes no desired_state at all. */
   readonly desired?: 'running' | 'stopped' | null
 }
@@ -37,10 +39,10 @@ export interface RunningHermes extends AsyncDisposable {
 
 /** Writes the files of a home: config.yaml is JSON, which is YAML. */
 export function writeHome(home: string, profiles: readonly TestProfile[]): void {
-  for (const { name, gateway, agent, desired } of profiles) {
+  for (const { name, gateway, agent, secrets, desired } of profiles) {
     const dir = name === 'default' ? home : join(home, 'profiles', name)
     mkdirSync(dir, { recursive: true })
-    writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ gateway, agent }))
+    writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ gateway, agent, secrets }))
     if (desired !== null) writeFileSync(join(dir, 'desired_state'), `${desired ?? 'running'}\n`)
   }
 }

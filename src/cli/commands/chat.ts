@@ -42,7 +42,7 @@ async function chat(context: Context, input: Input): Promise<Outcome> {
   const wished = textOption(input, 'session')
   const session = wished === undefined ? undefined : parseSessionId(wished)
   const question = textOption(input, 'query') ?? (await pipedQuestion(context.profile().name))
-  const facts = profileAgent(context)
+  const facts = await profileAgent(context)
   if (question === undefined) return converse(context, facts, session ?? newSessionId())
   return askOnce(context, facts, question, session)
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path'
 import { changeAlone } from '../../profile/change-file.ts'
-import { loadConfig } from '../../profile/config/config.ts'
+import { configProblemText, isSecretsProblem, loadConfig } from '../../profile/config/config.ts'
 import { refuseClosedVariable } from '../../profile/config/refused-secrets.ts'
 import { withVariable } from '../../profile/environment/dot-env-edit.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment/environment.ts'
+import { sourceText } from '../../profile/environment/fetch-secrets.ts'
 import { ownName } from '../../profile/environment/own-environment.ts'
 import { replaceFile } from '../../profile/replace-file.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
@@ -85,7 +86,7 @@ async function change(context: Context, { args: [name = ''] }: Input, value: str
 function showEnvironment(context: Context): Outcome {
   const { name, dir } = context.profile()
   const dotEnv = readDotEnv(join(dir, '.env'))
-  const { config } = loadConfig(join(dir, 'config.yaml'))
+  const { config, problems } = loadConfig(join(dir, 'config.yaml'))
   const container = readContainerEnvironment(context.paths.environmentDir)
   const stopTimeout = container.HERMES_STOP_TIMEOUT
   const { variables, warnings } = slotEnvironment({
@@ -99,13 +100,21 @@ function showEnvironment(context: Context): Outcome {
     container,
     dotEnv: dotEnv.variables,
     gatewayEnv: config.gateway.env,
+    secretNames: Object.keys(config.secrets),
     ...(stopTimeout === undefined ? {} : { supervisor: { HERMES_STOP_TIMEOUT: stopTimeout } }),
   })
-  const shown = variables.map((variable) => ({ ...variable, value: mask(variable.name, variable.value) }))
-  const allWarnings = [...dotEnv.warnings, ...warnings]
+  const known = variables.map((variable) => ({ ...variable, value: mask(variable.name, variable.value) }))
+  // Not fetched: what is shown needs no value.
+  const secrets = Object.entries(config.secrets).map(([secret, source]) => ({
+    name: secret,
+    value: '****',
+    source: `config.yaml secrets: ${sourceText(source)}`,
+  }))
+  const shown = [...known, ...secrets].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const allWarnings = [...dotEnv.warnings, ...warnings, ...problems.filter(isSecretsProblem).map(configProblemText)]
   return {
     text: [
-      ...shown.map((variable) => `${variable.name}=${variable.value}  # ${variable.source}\n`),
+      ...shown.map((variable) => `${variable.name}=${variable.value}  # ${oneLine(variable.source)}\n`),
       ...allWarnings.map((warning) => `warning: ${oneLine(warning)}\n`),
     ].join(''),
     json: { variables: shown, warnings: allWarnings },

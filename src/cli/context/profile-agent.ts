@@ -14,9 +14,9 @@ export interface ProfileAgent {
 
 /**
  * The agent of the profile this command is about, with the environment its gateway would have.
- * @throws AgentError not-configured, misconfigured
+ * @throws AgentError not-configured, misconfigured; HermesError when a secret cannot be fetched
  */
-export function profileAgent(context: Context): ProfileAgent {
+export async function profileAgent(context: Context): Promise<ProfileAgent> {
   const { name: profile, dir } = context.profile()
   const { home, install, paths, env, clock, output } = context
   const file = join(dir, 'config.yaml')
@@ -24,7 +24,7 @@ export function profileAgent(context: Context): ProfileAgent {
   for (const problem of problems.filter(({ key }) => key === '' || key.startsWith('agent'))) {
     output.err(warningLine(configProblemText(problem)))
   }
-  const { environment, warnings } = ownEnvironment({
+  const { environment, warnings } = await ownEnvironment({
     profile,
     dir,
     home,
@@ -32,6 +32,7 @@ export function profileAgent(context: Context): ProfileAgent {
     runDir: paths.runDir,
     environmentDir: paths.environmentDir,
     env,
+    clock,
   })
   for (const warning of warnings) output.err(warningLine(warning))
   const agent = configureAgent({ config: config.agent, profileDir: dir, environment, clock })

@@ -22,7 +22,7 @@ function predicate(slot: SlotStatus, wallMs: number): string {
       return `has been up for ${listText([forText, ...(slot.evidence ?? [])])}`
     }
     case 'starting':
-      return `has been starting for ${forText}`
+      return `has been starting for ${forText}${slot.reason === undefined ? '' : ` and ${slot.reason}`}`
     case 'stopping':
       return `has been stopping for ${forText}`
     case 'backoff':

@@ -6,7 +6,7 @@ import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type
 import type { GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
 import { readPlainLines } from './plain-lines.ts'
 import { type ProgramRules, programRules } from './program-keys.ts'
-import type { Dependency } from './program-kinds.ts'
+import type { Dependency, Secrets } from './program-kinds.ts'
 
 /** Settings of a profile's gateway; durations in ms. */
 export interface GatewayConfig extends ProgramRules {
@@ -57,6 +57,8 @@ export interface KanbanConfig {
 
 export interface ProfileConfig {
   readonly description: string
+  /** Without those that are not valid, which are problems of the file. */
+  readonly secrets: Secrets
   readonly gateway: GatewayConfig
   readonly agent: AgentConfig
   readonly logging: LoggingConfig
@@ -120,7 +122,7 @@ export function parseConfig(text: string, file: string): LoadedConfig {
  */
 function firstOf(problems: readonly ConfigProblem[], file: string): readonly ConfigProblem[] {
   if (problems.length <= MAX_PROBLEMS) return problems
-  const isKnown = ({ key }: ConfigProblem): boolean => isConfigKey(key)
+  const isKnown = (problem: ConfigProblem): boolean => isConfigKey(problem.key) || isSecretsProblem(problem)
   let room = MAX_PROBLEMS - problems.filter(isKnown).length
   const told = problems.filter((problem) => isKnown(problem) || room-- > 0)
   const more = problems.length - told.length
@@ -182,6 +184,9 @@ export const configProblemText = (problem: ConfigProblem): string =>
 export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
   key === 'kanban.max_in_progress_per_profile' || key === 'kanban.default_assignee'
 
+/** A gateway must not start without a secret that its configuration was meant to give it. */
+export const isSecretsProblem = ({ key }: ConfigProblem): boolean => key === 'secrets' || key.startsWith('secrets.')
+
 /**
  * The YAML parser is loaded only for a file that is more than plain lines; as a plain import it would cost every
  * supervisor and gateway.
@@ -202,6 +207,7 @@ function assemble(v: ConfigValues): ProfileConfig {
   }
   return {
     description: v.description,
+    secrets: v.secrets,
     gateway: {
       command: v['gateway.command'],
       env: v['gateway.env'],

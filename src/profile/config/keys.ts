@@ -22,7 +22,7 @@ import {
   wholeOrText,
 } from './kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from './program-keys.ts'
-import { cron, dependencies } from './program-kinds.ts'
+import { cron, dependencies, type Secrets, secrets } from './program-kinds.ts'
 
 export type Ready = { readonly by: 'auto' } | Announcement
 
@@ -69,6 +69,12 @@ function gatewayKeys(): GatewayKeys {
 
 export const CONFIG_KEYS = {
   description: key(text, '', '""', 'description shown in lists'),
+  secrets: key<Secrets>(
+    secrets,
+    {},
+    '{}',
+    'variables of its gateway and its workers whose values are fetched at each start, from a file or by a command',
+  ),
   'gateway.command': optional(
     argv,
     "command that the gateway runs in the profile's directory, as a list; null = the built-in gateway",

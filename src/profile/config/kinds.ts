@@ -27,6 +27,8 @@ export interface Kind<T> {
   readonly least?: number
   /** The value in force is not what is written for it, but ms, or a shape of our own. */
   readonly converted?: true
+  /** The value is a map whose entries are judged one by one, so that a problem names its entry. */
+  readonly each?: { readonly name: Kind<string>; readonly entry: Kind<unknown> }
 }
 
 /** A check of a program from outside. */
@@ -55,7 +57,7 @@ export interface OpenAiEndpoint {
 }
 
 const MAX_FD = 63
-const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
+export const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 const URL_START = /^https?:\/\//
 
 export const hasOnly = (value: Record<string, unknown>, ...names: readonly string[]): boolean =>
@@ -160,8 +162,8 @@ export const commandLine = (example: string): Kind<readonly string[]> => ({
   asWritten: true,
 })
 
-const COMMAND_LINE: Schema = { type: 'array', items: SCALAR, minItems: 1 }
-function readCommandLine(value: unknown): readonly string[] | undefined {
+export const COMMAND_LINE: Schema = { type: 'array', items: SCALAR, minItems: 1 }
+export function readCommandLine(value: unknown): readonly string[] | undefined {
   const all = Array.isArray(value) ? value.map(readScalar) : []
   return all.length > 0 && all[0] !== '' && all.every((item) => item !== undefined) ? all : undefined
 }

@@ -2,16 +2,20 @@
 
 import { createRequire } from 'node:module'
 import { normalize } from 'node:path'
+import { isExportable } from '../../system/programs/sh-environment.ts'
 import { isRecord } from '../../system/text/record.ts'
 import {
   CHECK_SCHEMAS,
   CHECKS,
   type Check,
+  COMMAND_LINE,
   duration,
   hasOnly,
   type Kind,
   mapSchema,
   readCheck,
+  readCommandLine,
+  VARIABLE,
   whole,
 } from './kinds.ts'
 
@@ -183,3 +187,78 @@ export const rlimits: Kind<Rlimits> = {
 
 /** Lower priorities only: the runtime user may not raise its own. */
 export const niceness = whole(0, 19)
+
+// ---- where it gets its secrets ----
+
+/** Where a secret comes from: a file, relative to the profile's directory or absolute, or the output of a command. */
+export type SecretSource = (
+  | { readonly file: string }
+  | { readonly command: readonly string[]; readonly timeoutMs: number }
+) & {
+  /** Time between two looks whether it has changed; absent: none. */
+  readonly refreshMs?: number
+}
+/** By the names of their variables. */
+export type Secrets = Readonly<Record<string, SecretSource>>
+
+const DEFAULT_FETCH_TIMEOUT = '30s'
+const LEAST_REFRESH_MS = 1000
+const REFRESH = duration(LEAST_REFRESH_MS)
+const REFRESH_SCHEMA = { ...duration().schema, minimum: LEAST_REFRESH_MS / 1000 }
+
+export const secretSource: Kind<SecretSource> = {
+  expected:
+    '{file: a path} or {command: a list of a program and its arguments, timeout: a duration}, each possibly with refresh: a duration of 1s or more',
+  read(value) {
+    if (!isRecord(value) || (value.file === undefined) === (value.command === undefined)) return undefined
+    const refreshMs = value.refresh === undefined ? undefined : REFRESH.read(value.refresh)
+    if (value.refresh !== undefined && refreshMs === undefined) return undefined
+    const refreshed = refreshMs === undefined ? {} : { refreshMs }
+    if (value.command === undefined) {
+      const { file } = value
+      const isPath = typeof file === 'string' && file !== '' && !file.includes('\0')
+      return isPath && hasOnly(value, 'file', 'refresh') ? { file, ...refreshed } : undefined
+    }
+    const command = readCommandLine(value.command)
+    const timeoutMs = SPAN.read(value.timeout ?? DEFAULT_FETCH_TIMEOUT)
+    if (command === undefined || timeoutMs === undefined || !hasOnly(value, 'command', 'timeout', 'refresh'))
+      return undefined
+    return { command, timeoutMs, ...refreshed }
+  },
+  schema: {
+    anyOf: [
+      mapSchema({ file: { type: 'string', minLength: 1 }, refresh: REFRESH_SCHEMA }, 'file'),
+      mapSchema(
+        { command: COMMAND_LINE, timeout: { ...SPAN.schema, default: DEFAULT_FETCH_TIMEOUT }, refresh: REFRESH_SCHEMA },
+        'command',
+      ),
+    ],
+  },
+  converted: true,
+  // A secret may have been written in the place of its source.
+  secret: true,
+}
+
+/** Variables that Hermes itself sets in a slot. */
+const OURS = /^(?:HERMES_.*|HOME|USER|LOGNAME|PATH)$/
+const secretName: Kind<string> = {
+  expected: 'the name of a variable that neither Hermes nor the shell sets, such as API_TOKEN',
+  read: (value) => (typeof value === 'string' && isExportable(value) && !OURS.test(value) ? value : undefined),
+  schema: { allOf: [{ pattern: VARIABLE.source }, { not: { pattern: OURS.source } }] },
+}
+
+export const secrets: Kind<Secrets> = {
+  expected: `names and sources such as {API_TOKEN: {file: /run/secrets/token}}`,
+  read(value) {
+    if (!isRecord(value)) return undefined
+    const entries = Object.entries(value).map(([name, one]) => [secretName.read(name), secretSource.read(one)] as const)
+    const sound = entries.every(([name, one]) => name !== undefined && one !== undefined)
+    return sound ? Object.fromEntries(entries as readonly (readonly [string, SecretSource])[]) : undefined
+  },
+  schema: {
+    type: 'object',
+    propertyNames: secretName.schema,
+    additionalProperties: { anyOf: [secretSource.schema, { type: 'null' }] },
+  },
+  each: { name: secretName, entry: secretSource },
+}

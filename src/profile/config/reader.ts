@@ -50,9 +50,10 @@ function readKeys(yaml: YamlText, file: string): ReadValues {
   const values: Record<string, unknown> = { ...defaultValues() }
   const set = new Set<ConfigKey>()
   const problems: ConfigProblem[] = []
-  for (const { key, pair } of leaves(contents, '')) {
+  for (const { key, pair, entryOf } of leaves(contents, '')) {
     const place = { file, ...yaml.placeOf(pair.key), key }
-    const verdict = judge(key, pair, yaml, problems.length < MAX_HINTS)
+    const verdict =
+      entryOf === undefined ? judge(key, pair, yaml, problems.length < MAX_HINTS) : judgeEntry(entryOf, pair, yaml)
     if (verdict === undefined) continue
     if ('message' in verdict) {
       const { message, got } = verdict
@@ -60,6 +61,11 @@ function readKeys(yaml: YamlText, file: string): ReadValues {
       continue
     }
     const { value } = verdict
+    if (entryOf !== undefined) {
+      values[entryOf] = { ...(values[entryOf] as object), [nameOf(pair)]: value }
+      set.add(entryOf)
+      continue
+    }
     const least = isConfigKey(key) ? CONFIG_KEYS[key].kind.least : undefined
     const counts = typeof value === 'number' && least !== undefined && value < least
     values[key] = counts ? least : value
@@ -81,18 +87,23 @@ const nothing = (...problems: readonly ConfigProblem[]): ReadValues => ({
 interface Found {
   readonly key: string
   readonly pair: Pair
+  /** The key whose map this is an entry of. */
+  readonly entryOf?: ConfigKey
 }
 
 const isSection = (key: string): boolean => configKeys().some((known) => known.startsWith(`${key}.`))
 
 /**
- * Yields every key in the file, down to the keys of the table; a section that is not a map, and an unknown key, are
- * yielded themselves.
+ * Yields every key in the file, down to the keys of the table, and to the entries of those that are judged one by one;
+ * a section that is not a map, and an unknown key, are yielded themselves.
  */
 function* leaves(map: YAMLMap, prefix: string): Generator<Found> {
   for (const pair of map.items as readonly Pair[]) {
     const key = prefix === '' ? nameOf(pair) : `${prefix}.${nameOf(pair)}`
     if (isSection(key) && isMap(pair.value)) yield* leaves(pair.value, key)
+    else if (isConfigKey(key) && CONFIG_KEYS[key].kind.each !== undefined && isMap(pair.value))
+      for (const entry of pair.value.items as readonly Pair[])
+        yield { key: `${key}.${nameOf(entry)}`, pair: entry, entryOf: key }
     else yield { key, pair }
   }
 }
@@ -101,7 +112,9 @@ function* leaves(map: YAMLMap, prefix: string): Generator<Found> {
 function judge(key: string, { value: node }: Pair, yaml: YamlText, hint: boolean): Verdict | undefined {
   if (isConfigKey(key)) {
     const { kind, value: fallback } = CONFIG_KEYS[key]
-    const verdict = isEmpty(node) ? undefined : yaml.judge(kind, node)
+    // Of what stands in the place of a map of secrets, nothing is shown.
+    const shown = kind.each?.entry.secret ? { ...kind, secret: true as const } : kind
+    const verdict = isEmpty(node) ? undefined : yaml.judge(shown, node)
     const isNull = verdict === undefined || ('message' in verdict && verdict.got === null)
     return fallback === null && isNull ? { value: null } : verdict
   }
@@ -110,6 +123,14 @@ function judge(key: string, { value: node }: Pair, yaml: YamlText, hint: boolean
   return {
     message: `unknown key${near === undefined ? '; "hermes config get" lists those that exist' : `; did you mean ${near}?`}`,
   }
+}
+
+/** @returns undefined: the entry is empty, as if it were not there */
+function judgeEntry(key: ConfigKey, { key: name, value }: Pair, yaml: YamlText): Verdict | undefined {
+  const { each } = CONFIG_KEYS[key].kind
+  if (each === undefined || isEmpty(value)) return undefined
+  const named = yaml.judge(each.name, name)
+  return 'message' in named ? named : yaml.judge(each.entry, value)
 }
 
 /** Something else is in the place of a section. */

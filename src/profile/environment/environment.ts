@@ -5,6 +5,7 @@ import { unlessCode } from '../../system/error-code.ts'
 import { readRegularBytes, readRegularFile } from '../../system/files/small-file.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 import { decodeBytes } from '../../system/text/byte-text.ts'
+import { SECRET_NAMES_VARIABLE } from '../../system/text/redact.ts'
 import { type DotEnv, parseDotEnv } from './dot-env.ts'
 
 export { truthy } from '../../system/markers.ts'
@@ -42,6 +43,8 @@ export interface SlotEnvironmentFacts {
   readonly dotEnv: Variables
   /** `gateway.env` of config.yaml, a job's own variables. */
   readonly gatewayEnv: Variables
+  /** Names of `secrets` in config.yaml: their values, which are fetched later, are not part of the result. */
+  readonly secretNames?: readonly string[]
   /** More that the supervisor sets, such as HERMES_STOP_TIMEOUT; wins over everything. */
   readonly supervisor?: Variables
 }
@@ -52,7 +55,7 @@ const BUILT_IN: Variables = { PATH: DEFAULT_PATH, LANG: 'C.UTF-8' }
 
 /**
  * Builds the environment of a slot's process, in order of precedence: built-in, container, `.env`, `gateway.env`,
- * supervisor; for the default profile and helpers, the container's variables override `.env`. Pure.
+ * `secrets`, supervisor; for the default profile and helpers, the container's variables override `.env`. Pure.
  */
 export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
   const warnings: string[] = []
@@ -64,12 +67,18 @@ export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
     ...(named ? [container, dotEnv] : [dotEnv, container]),
     ['config.yaml gateway.env', facts.gatewayEnv],
   ]
+  const secretNames = new Set(facts.secretNames)
   const variables = new Map<string, EnvironmentVariable>()
   for (const [source, values] of layers) {
     for (const [name, value] of Object.entries(values)) {
       // No gateway, and so no agent's tool, ever gets the secrets of the dashboard's log-in or of the database.
       if (isOurs(name) || isDatabaseVariable(name)) continue
       if (facts.slot !== 'dashboard' && isDashboardVariable(name)) continue
+      if (secretNames.has(name)) {
+        // A variable that the container has for all profiles may well be replaced for one of them.
+        if (source !== 'container') warnings.push(`${facts.slot}: ${source}: ${name} ${IS_SECRET}`)
+        continue
+      }
       const problem = variableProblem(name, value, source === 'container')
       if (problem === undefined) variables.set(name, { name, value, source })
       else
@@ -84,6 +93,8 @@ export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
 
 type Layer = readonly [source: string, values: Variables]
 
+const IS_SECRET = 'is not used, because secrets in config.yaml has it, too; remove one of them'
+
 function supervisorLayer(facts: SlotEnvironmentFacts, path: string): Variables {
   const rest = path.split(':').filter((dir) => dir !== '' && !facts.path.includes(dir))
   return {
@@ -95,6 +106,7 @@ function supervisorLayer(facts: SlotEnvironmentFacts, path: string): Variables {
     HOME: facts.user.home,
     USER: facts.user.name,
     LOGNAME: facts.user.name,
+    ...(facts.secretNames?.length && { [SECRET_NAMES_VARIABLE]: facts.secretNames.join(' ') }),
     PATH: [...facts.path, ...rest].join(':'),
     ...facts.supervisor,
   }

@@ -1,10 +1,13 @@
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import type { Clock } from '../../system/clock.ts'
+import { EXIT, HermesError } from '../../system/errors.ts'
 import { gatewaySlot } from '../../system/paths.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { fileVariable, SECRET_VARIABLES } from '../../system/secret-variables.ts'
-import { loadConfig } from '../config/config.ts'
+import { configProblemText, isSecretsProblem, loadConfig } from '../config/config.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from './environment.ts'
+import { fetchSecrets } from './fetch-secrets.ts'
 
 export interface OwnEnvironmentFacts {
   readonly profile: string
@@ -15,14 +18,19 @@ export interface OwnEnvironmentFacts {
   /** The container environment store; what this process has wins over it (`docker exec -e`). */
   readonly environmentDir?: string
   readonly env: Environment
+  readonly clock: Clock
 }
 
-/** The environment of the profile's gateway, for programs outside a slot: a gateway started by hand, `hermes chat`. */
-export function ownEnvironment(facts: OwnEnvironmentFacts): {
+/**
+ * The environment of the profile's gateway with its secrets, for programs outside a slot: a gateway started by hand,
+ * `hermes chat`.
+ * @throws HermesError FAILED when a secret is not valid or cannot be fetched
+ */
+export async function ownEnvironment(facts: OwnEnvironmentFacts): Promise<{
   readonly environment: Readonly<Record<string, string>>
   readonly warnings: readonly string[]
-} {
-  const { profile, dir, home, install, runDir, environmentDir, env } = facts
+}> {
+  const { profile, dir, home, install, runDir, environmentDir, env, clock } = facts
   const stored = environmentDir === undefined ? {} : readContainerEnvironment(environmentDir)
   // `docker exec` brings the container's API_SERVER_KEY_FILE, whose content init has put into the store.
   const isRead = new Set(SECRET_VARIABLES.filter((name) => name in stored).map(fileVariable))
@@ -30,6 +38,14 @@ export function ownEnvironment(facts: OwnEnvironmentFacts): {
     (entry): entry is [string, string] => entry[1] !== undefined && !isRead.has(entry[0]),
   )
   const dotEnv = readDotEnv(join(dir, '.env'))
+  const file = join(dir, 'config.yaml')
+  const { config, problems } = loadConfig(file)
+  const invalid = problems.find(isSecretsProblem)
+  if (invalid !== undefined)
+    throw new HermesError('FAILED', configProblemText(invalid), {
+      exitCode: EXIT.configuration,
+      next: `hermes -p ${profile} config edit`,
+    })
   const { variables, warnings } = slotEnvironment({
     slot: gatewaySlot(profile),
     profile,
@@ -40,12 +56,17 @@ export function ownEnvironment(facts: OwnEnvironmentFacts): {
     path: [join(install, 'bin')],
     container: { ...stored, ...Object.fromEntries(own) },
     dotEnv: dotEnv.variables,
-    gatewayEnv: loadConfig(join(dir, 'config.yaml')).config.gateway.env,
+    gatewayEnv: config.gateway.env,
+    secretNames: Object.keys(config.secrets),
   })
-  return {
-    environment: Object.fromEntries(variables.map(({ name, value }) => [name, value])),
-    warnings: [...dotEnv.warnings, ...warnings],
-  }
+  const environment = Object.fromEntries(variables.map(({ name, value }) => [name, value]))
+  const fetched = await fetchSecrets({ secrets: config.secrets, dir, env: environment, clock })
+  const [failed] = fetched.problems
+  if (failed !== undefined)
+    throw new HermesError('FAILED', `secret ${failed.name}: ${failed.problem}`, {
+      next: `${failed.next}, or correct secrets.${failed.name} in ${file}`,
+    })
+  return { environment: { ...environment, ...fetched.values }, warnings: [...dotEnv.warnings, ...warnings] }
 }
 
 /** Our name as the accounts have it, or our number: where USER is not set, as in cron. */

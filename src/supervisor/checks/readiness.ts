@@ -26,7 +26,7 @@ export interface Watcher {
 
 /**
  * Watches for a readiness that only the supervisor can see: a line in the log, an address or a command that answers.
- * Being alive is a matter of the slot's clock, and the notification fd is init's.
+ * Being alive is a matter of the slot's clock, the notification fd is init's, and secrets have a watch of their own.
  * @param ready called at most once
  */
 export function watchReadiness(
@@ -44,6 +44,7 @@ export function watchReadiness(
     case 'command':
       return poll(readiness, clock, ready, kernel)
     case 'alive':
+    case 'fetched':
     case 'fd':
       return undefined
   }

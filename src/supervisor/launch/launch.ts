@@ -1,12 +1,15 @@
 import type { GatewayConfig } from '../../profile/config/config.ts'
 import type { ProgramRules } from '../../profile/config/program-keys.ts'
-import type { Dependency, Liveness } from '../../profile/config/program-kinds.ts'
+import type { Dependency, Liveness, Secrets } from '../../profile/config/program-kinds.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { LONGEST_MS } from '../../protocol/init.ts'
 import { FINISH_TIMEOUT_MS, type ServiceReadiness, type ServiceRules } from '../../services/definition.ts'
 import type { SlotPolicy } from '../../slot/slot.ts'
 
-export type Readiness = ServiceReadiness
+export type Readiness =
+  | ServiceReadiness
+  /** As `alive`, counted from the moment at which its secrets are there. */
+  | { readonly by: 'fetched' }
 
 /** How to run a slot, as of the last reading of its files. Kept with the slot's state. */
 export interface Launch {
@@ -21,6 +24,8 @@ export interface Launch {
   readonly dependsOn?: readonly Dependency[]
   /** Cron fields of a gateway that runs at times. */
   readonly schedule?: string
+  /** Secrets that it fetches before it runs; absent: none. */
+  readonly secrets?: Secrets
 }
 
 /** Rules for a process that is up. */
@@ -52,12 +57,15 @@ export interface GatewayProgram {
   readonly announces: boolean
   /** Its slot directory contains a program `finish`. */
   readonly hasFinish: boolean
+  readonly secrets?: Secrets
 }
 
 /** A profile's gateway, or a helper with the default settings. */
-export function gatewayLaunch(gateway: GatewayConfig, { announces, hasFinish }: GatewayProgram): Launch {
+export function gatewayLaunch(gateway: GatewayConfig, { announces, hasFinish, secrets }: GatewayProgram): Launch {
   const { ready } = gateway
-  const readiness: Readiness = ready.by !== 'auto' ? ready : announces ? { by: 'fd', fd: 3 } : { by: 'alive' }
+  const hasSecrets = secrets !== undefined && Object.keys(secrets).length > 0
+  const unannounced: Readiness = announces ? { by: 'fd', fd: 3 } : { by: hasSecrets ? 'fetched' : 'alive' }
+  const readiness = ready.by === 'auto' ? unannounced : ready
   return {
     policy: {
       ...policyOf(gateway, readiness),
@@ -70,6 +78,7 @@ export function gatewayLaunch(gateway: GatewayConfig, { announces, hasFinish }: 
     ...healthOf(gateway),
     ...(gateway.dependsOn !== null && { dependsOn: gateway.dependsOn }),
     ...(gateway.schedule !== null && { schedule: gateway.schedule }),
+    ...(hasSecrets && { secrets }),
   }
 }
 
@@ -80,7 +89,8 @@ const policyOf = (gateway: GatewayConfig, readiness: Readiness): SlotPolicy => (
   forgetAfterMs: gateway.forgetAfterMs,
   readiness: readiness.by === 'alive' ? 'alive' : 'announced',
   readyAfterMs: gateway.readyAfterMs,
-  startTimeoutMs: gateway.startTimeoutMs || LONGEST_MS,
+  // The commands that fetch secrets have time limits of their own.
+  startTimeoutMs: (readiness.by !== 'fetched' && gateway.startTimeoutMs) || LONGEST_MS,
   startTimeoutKey: 'gateway.start_timeout',
   stopSignal: gateway.stopSignal,
   stopTimeoutMs: gateway.stopTimeoutMs,

@@ -10,7 +10,7 @@ import { dirId } from '../../system/files/dir-id.ts'
 import { below, profileDir, profileOfSlot, slotLogDir } from '../../system/paths.ts'
 import { gatewayLaunch, jobLaunch, type Launch, serviceLaunch } from './launch.ts'
 import { ProfileConfigs } from './profile-configs.ts'
-import { isHelper, SlotScripts, type SlotScriptsOptions } from './slot-scripts.ts'
+import { type CheckProgram, isHelper, type SecretsCheck, SlotScripts, type SlotScriptsOptions } from './slot-scripts.ts'
 
 /** Destination of a slot's log lines. */
 export interface SlotLogPlace extends LogPlace {
@@ -45,13 +45,14 @@ export class Launcher {
     const service = this.#serviceOf(slot)
     if (service !== undefined) return serviceLaunch(service)
     const profile = profileOfSlot(slot)
-    const { gateway } = profile === undefined ? this.#blank : this.#configs.of(profile)
+    const { gateway, secrets } = profile === undefined ? this.#blank : this.#configs.of(profile)
     const watch = profile === undefined ? null : this.#watched(profile, gateway.watch)
     return gatewayLaunch(
       { ...gateway, watch },
       {
         announces: profile === undefined ? isHelper(slot) : gateway.command === null,
         hasFinish: this.#hasFinish(slot),
+        secrets,
       },
     )
   }
@@ -68,6 +69,16 @@ export class Launcher {
 
   finishScript(slot: string, ending: Slot['lastEnding']): string {
     return this.#scripts.finish(slot, ending)
+  }
+
+  /** Where the start of a slot records that its secrets are there. */
+  secretsRecord(slot: string): string {
+    return this.#scripts.secretsRecord(slot)
+  }
+
+  /** The program that tells which of these secrets have changed since the start of the slot's process. */
+  secretsCheck(slot: string, check: SecretsCheck): CheckProgram {
+    return this.#scripts.secretsCheck(slot, check)
   }
 
   /** Which directory a profile's slot would be started in now. */

@@ -1,9 +1,13 @@
-/** The report that a slot's own script leaves for the supervisor when there was no program to run (run-script.ts). */
+/**
+ * The report that a slot's own script leaves for the supervisor when there was no program to run (run-script.ts), or no
+ * secret for it (slot-secrets.ts).
+ */
 import { rmSync } from 'node:fs'
-import { type Ending, NOT_RUN_CODES, type NotRun } from '../../slot/ending.ts'
+import { type Ending, NOT_RUN_CODES, type NoProgram, type NotRun } from '../../slot/ending.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
+import { isRecord } from '../../system/text/record.ts'
 
 /** Its name in the slot's directory. */
 export const NOT_RUN_FILE = 'not-run'
@@ -23,9 +27,12 @@ export function takeNotRun(dir: string, ending: Ending): NotRun | undefined {
   if (text === undefined) return undefined
   try {
     rmSync(file, { force: true })
-    const found = JSON.parse(text) as Partial<NotRun> | null
-    if (typeof found?.program !== 'string' || NOT_RUN_CODES[found.code as NotRun['code']] !== code) return undefined
-    return { code: found.code as NotRun['code'], program: oneLine(found.program) }
+    const found: unknown = JSON.parse(text)
+    if (!isRecord(found) || NOT_RUN_CODES[found.code as NotRun['code']] !== code) return undefined
+    if (found.code === 'NO_SECRET')
+      return typeof found.problem === 'string' ? { code: found.code, problem: oneLine(found.problem) } : undefined
+    if (typeof found.program !== 'string') return undefined
+    return { code: found.code as NoProgram['code'], program: oneLine(found.program) }
   } catch {
     // The runtime user can write there: ignore torn or foreign content.
     return undefined

@@ -2,6 +2,7 @@ import {
   ConfigCache,
   configProblemText,
   isDispatchersProblem,
+  isSecretsProblem,
   type ProfileConfig,
 } from '../../profile/config/config.ts'
 import { below, profileDir } from '../../system/paths.ts'
@@ -26,6 +27,12 @@ export class ProfileConfigs {
   /** Problems found at the last reading. */
   problems(profile: string): readonly string[] {
     return this.#cache.last(this.#fileOf(profile))?.problems.map(configProblemText) ?? []
+  }
+
+  /** Why no gateway can be started with the secrets of the profile. */
+  secretsProblem(profile: string): string | undefined {
+    const problem = this.#cache.last(this.#fileOf(profile))?.problems.find(isSecretsProblem)
+    return problem && configProblemText(problem)
   }
 
   forget(profile: string): void {

@@ -3,7 +3,8 @@
  * programs' variables.
  */
 
-import { NOT_RUN_CODES, type NotRun } from '../../slot/ending.ts'
+import { NOT_RUN_CODES, type NoProgram } from '../../slot/ending.ts'
+import { EXIT, type ExitCode } from '../../system/errors.ts'
 import { OOM_SCORE } from '../../system/programs/oom.ts'
 import { execWith, exportLines, shellQuote } from '../../system/programs/sh-environment.ts'
 import { limitLines, niceWords, type ProcessLimits } from '../../system/programs/sh-limits.ts'
@@ -20,8 +21,10 @@ export interface RunScript {
   readonly stdinFile?: string
   /** Place where the command can be changed: ends the message about a command that cannot run. */
   readonly hint: string
-  /** Why the command cannot be run, known beforehand. */
-  readonly problem?: string
+  /** Why the command is not run, known beforehand. */
+  readonly problem?: { readonly text: string; readonly exitCode: ExitCode }
+  /** Arguments of a command that prints sh text, which sets more variables; it is given the pid of the script. */
+  readonly fetch?: readonly string[]
   /** Absent: none. */
   readonly limits?: ProcessLimits
   /** File that reports to the supervisor, as a {@link NotRun}, that there was no program to run. */
@@ -33,17 +36,17 @@ export interface RunScript {
  * @returns the text of a POSIX sh script; its process becomes the command itself
  */
 export function runScript(script: RunScript): string {
-  const { slot, cwd, variables, command, stdinFile, hint, problem, notRunFile } = script
+  const { slot, cwd, variables, command, stdinFile, hint, problem, fetch, notRunFile } = script
   const { limits = NO_LIMITS } = script
   const [program = '', ...args] = command
-  const texts = [cwd, program, ...args, ...variables.map(({ value }) => value)]
+  const texts = [cwd, program, ...args, ...(fetch ?? []), ...variables.map(({ value }) => value)]
   if (texts.some((text) => text.includes('\0')))
     throw new RangeError(`${slot}: an argument or variable of the command contains a NUL byte`)
   const pairs = variables.map(({ name, value }) => [name, value] as const)
   const name = shellQuote(program)
   const say = (what: string): string => `printf '%s\\n' ${shellQuote(`hermes: ${slot}: ${what}`)} >&2`
-  const noProgram = (code: NotRun['code'], what: string): string => {
-    const facts = shellQuote(JSON.stringify({ code, program } satisfies NotRun))
+  const noProgram = (code: NoProgram['code'], what: string): string => {
+    const facts = shellQuote(JSON.stringify({ code, program } satisfies NoProgram))
     const tell = `{ printf '%s\\n' ${facts} >${shellQuote(notRunFile)}; } 2>/dev/null`
     return `{ ${say(`${program} ${what}; ${hint}`)}; ${tell}; exit ${NOT_RUN_CODES[code]}; }`
   }
@@ -56,7 +59,7 @@ export function runScript(script: RunScript): string {
     `{ read -r oom </proc/self/oom_score_adj && oom=$((oom + ${OOM_SCORE})) && [ "$oom" -le 1000 ] || oom=1000; echo "$oom" >/proc/self/oom_score_adj; } 2>/dev/null`,
     'unset oom',
     ...exportLines(pairs),
-    ...(problem === undefined ? [] : [`${say(problem)}; exit 126`]),
+    ...(problem === undefined ? [] : [`${say(problem.text)}; exit ${problem.exitCode}`]),
     // Uses the PATH that the command will have. exec alone would name this script and a line number, not the setting.
     ...(program.includes('/')
       ? [
@@ -64,11 +67,22 @@ export function runScript(script: RunScript): string {
           `[ -f ${name} ] && [ -x ${name} ] || ${noProgram('NOT_EXECUTABLE', 'is not executable')}`,
         ]
       : [`command -v ${name} >/dev/null || ${noProgram('NOT_FOUND', 'is not on PATH')}`]),
+    ...(fetch === undefined ? [] : fetchLines(fetch, say)),
     ...limitLines(limits, slot),
     `${execWith(pairs)} ${[...niceWords(limits), program, ...args].map(shellQuote).join(' ')}${stdinFile === undefined ? '' : ` <${shellQuote(stdinFile)}`}`,
     '',
   ].join('\n')
 }
+
+/**
+ * sh: sets what the command prints, which is in no argument and no file. It explains a failure itself, unless it was
+ * killed.
+ */
+const fetchLines = (fetch: readonly string[], say: (what: string) => string): readonly string[] => [
+  `hermes_fetched=$(${fetch.map(shellQuote).join(' ')} "$$") || { [ $? = ${EXIT.cannotExecute} ] || ${say('its secrets were not fetched: the program that does so has ended early')}; exit ${EXIT.cannotExecute}; }`,
+  'eval "$hermes_fetched"',
+  'unset hermes_fetched',
+]
 
 /**
  * sh: the nearest directory of a path that this user can see may not be entered, so the file may exist.

@@ -1,17 +1,26 @@
 import { resolve } from 'node:path'
 import type { GatewayConfig } from '../../profile/config/config.ts'
-import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment/environment.ts'
+import type { Secrets } from '../../profile/config/program-kinds.ts'
+import {
+  readContainerEnvironment,
+  readDotEnv,
+  type SlotEnvironment,
+  slotEnvironment,
+} from '../../profile/environment/environment.ts'
 import { closeSecretFiles } from '../../profile/environment/secret-files.ts'
+import { RECORD_FILE } from '../../profile/environment/secrets-record.ts'
+import type { SlotSecretsFacts } from '../../profile/environment/slot-secrets.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Slot } from '../../slot/slot.ts'
+import { EXIT } from '../../system/errors.ts'
 import { below, profileDir, profileOfSlot, type RunPaths } from '../../system/paths.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
 import { crlfFault, findProgram, readable } from '../../system/programs/program.ts'
 import { SIGNALS } from '../../system/signals.ts'
 import { NOT_RUN_FILE } from './not-run.ts'
 import type { ProfileConfigs } from './profile-configs.ts'
-import { runScript } from './run-script.ts'
+import { type RunScript, runScript } from './run-script.ts'
 
 export interface SlotScriptsOptions {
   readonly home: string
@@ -22,6 +31,23 @@ export interface SlotScriptsOptions {
   readonly identity: RuntimeIdentity
   readonly configs: ProfileConfigs
   readonly warn: (text: string) => void
+}
+
+/** Secrets to look at again. */
+export interface SecretsCheck {
+  readonly profile: string
+  /** As they were when the process was started. */
+  readonly secrets: Secrets
+  /** The slot's process. */
+  readonly pid: number
+  readonly names: readonly string[]
+}
+
+/** A program of the profile that the supervisor starts itself. It prints CheckedSecrets. */
+export interface CheckProgram {
+  readonly command: readonly string[]
+  readonly cwd: string
+  readonly env: Readonly<Record<string, string>>
 }
 
 /** Default of HERMES_STOP_TIMEOUT, the time limit of a whole stop in seconds; passed to slots. */
@@ -61,14 +87,69 @@ export class SlotScripts {
 
   /** @throws RangeError for arguments that cannot be passed to a shell */
   run(slot: string, job?: JobSpec): string {
-    const { home, paths, layout, install, identity, configs, warn } = this.#options
+    const { home, paths, install, configs, warn } = this.#options
     const profile = job?.profile ?? profileOfSlot(slot) ?? null
     const dir = profile === null ? home : profileDir(home, profile)
-    const gateway = profile === null ? null : configs.of(profile).gateway
-    const container = this.#containerEnvironment()
+    const { gateway, secrets } = profile === null ? { gateway: null, secrets: {} } : configs.of(profile)
     if (profile !== null) for (const line of closeSecretFiles(dir)) warn(line)
+    const { variables, warnings } = this.#environment(slot, profile, job)
+    for (const warning of warnings) warn(`${slot}: ${warning}`)
+    const cwd = job?.cwd ?? dir
+    const path = variables.find(({ name }) => name === 'PATH')?.value ?? ''
+    const own = job === undefined ? gateway?.command : job.command
+    const problem = this.#problem(profile, own ?? null, cwd, path)
+    const hasSecrets = Object.keys(secrets).length > 0
+    return runScript({
+      slot,
+      cwd,
+      variables,
+      command: this.#command(slot, profile, job, gateway),
+      ...(problem !== undefined && { problem }),
+      ...(hasSecrets && profile !== null && { fetch: this.#fetchProgram(slot, profile, secrets) }),
+      ...(job === undefined && gateway !== null && { limits: gateway }),
+      ...(job?.stdinFile !== undefined && { stdinFile: job.stdinFile }),
+      notRunFile: below(paths.scanDir, slot, NOT_RUN_FILE),
+      hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${below(dir, 'config.yaml')}`,
+    })
+  }
+
+  /** Where the start of a slot records that its secrets are there. */
+  secretsRecord(slot: string): string {
+    return below(this.#options.paths.scanDir, slot, RECORD_FILE)
+  }
+
+  /** The program that tells which of these secrets have changed since the start of the slot's process. */
+  secretsCheck(slot: string, { profile, secrets, pid, names }: SecretsCheck): CheckProgram {
+    const { variables } = this.#environment(slot, profile, undefined, Object.keys(secrets))
+    return {
+      command: [...this.#fetchProgram(slot, profile, secrets), `${pid}`, ...names],
+      cwd: profileDir(this.#options.home, profile),
+      env: Object.fromEntries(variables.map(({ name, value }) => [name, value])),
+    }
+  }
+
+  #fetchProgram(slot: string, profile: string, secrets: Secrets): readonly string[] {
+    const { home, install, paths } = this.#options
+    const dir = profileDir(home, profile)
+    const facts: SlotSecretsFacts = {
+      slot,
+      secrets,
+      dir,
+      configFile: below(dir, 'config.yaml'),
+      recordFile: this.secretsRecord(slot),
+      notRunFile: below(paths.scanDir, slot, NOT_RUN_FILE),
+    }
+    return [...ownNode('slot-secrets', install), JSON.stringify(facts)]
+  }
+
+  /** @param secretNames if they are others than those of config.yaml */
+  #environment(slot: string, profile: string | null, job?: JobSpec, secretNames?: readonly string[]): SlotEnvironment {
+    const { home, paths, layout, install, identity, configs } = this.#options
+    const dir = profile === null ? home : profileDir(home, profile)
+    const { gateway, secrets } = profile === null ? { gateway: null, secrets: {} } : configs.of(profile)
+    const container = this.#containerEnvironment()
     const dotEnv = readDotEnv(below(dir, '.env'))
-    const environment = slotEnvironment({
+    const { variables, warnings } = slotEnvironment({
       slot,
       profile,
       home,
@@ -79,24 +160,18 @@ export class SlotScripts {
       container,
       dotEnv: dotEnv.variables,
       gatewayEnv: job?.env ?? gateway?.env ?? {},
+      secretNames: secretNames ?? Object.keys(secrets),
       supervisor: { HERMES_STOP_TIMEOUT: container.HERMES_STOP_TIMEOUT || DEFAULT_STOP_TIMEOUT_S },
     })
-    for (const warning of [...dotEnv.warnings, ...environment.warnings]) warn(`${slot}: ${warning}`)
-    const cwd = job?.cwd ?? dir
-    const path = environment.variables.find(({ name }) => name === 'PATH')?.value ?? ''
-    const own = job === undefined ? gateway?.command : job.command
-    const problem = own == null ? undefined : crlfIn(own, cwd, path)
-    return runScript({
-      slot,
-      cwd,
-      variables: environment.variables,
-      command: this.#command(slot, profile, job, gateway),
-      ...(problem !== undefined && { problem }),
-      ...(job === undefined && gateway !== null && { limits: gateway }),
-      ...(job?.stdinFile !== undefined && { stdinFile: job.stdinFile }),
-      notRunFile: below(paths.scanDir, slot, NOT_RUN_FILE),
-      hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${below(dir, 'config.yaml')}`,
-    })
+    return { variables, warnings: [...dotEnv.warnings, ...warnings] }
+  }
+
+  #problem(profile: string | null, own: readonly string[] | null, cwd: string, path: string): RunScript['problem'] {
+    const wrongSecret = profile === null ? undefined : this.#options.configs.secretsProblem(profile)
+    // Starting again would not help, and starting without it would hide the mistake.
+    if (wrongSecret !== undefined) return { text: wrongSecret, exitCode: EXIT.configuration }
+    const text = own === null ? undefined : crlfIn(own, cwd, path)
+    return text === undefined ? undefined : { text, exitCode: EXIT.cannotExecute }
   }
 
   /** The program to run after a death: a program `finish` in the slot's directory, with s6's arguments. */

@@ -225,8 +225,15 @@ export class SlotOperations {
             ...services.note(entry.key),
             ...waiting.note(entry.key),
             ...scheduled.note(entry.key),
+            ...this.#secretsNote(entry.key),
           }
     return slotStatus(entry, home, clock, { ...note, health: this.#options.slots.table.health(entry.key) })
+  }
+
+  #secretsNote(key: string): { readonly reason?: string } {
+    const names = this.#options.slots.table.awaitedSecrets(key)
+    if (names === undefined) return {}
+    return { reason: `waits for its ${names.length === 1 ? 'secret' : 'secrets'} ${names.join(', ')}` }
   }
 
   #signal({ slot, signal, group = false }: Operations['signal']['request']): ActionResult {

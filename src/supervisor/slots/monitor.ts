@@ -5,6 +5,7 @@ import { FileWatches } from '../checks/file-watch.ts'
 import { HealthChecks, type HealthChecksOptions } from '../checks/health.ts'
 import type { HealthReport } from '../checks/liveness.ts'
 import { type Watcher, watchReadiness } from '../checks/readiness.ts'
+import { SecretWatches, type SecretWatchOptions } from '../checks/secrets.ts'
 import type { Launch } from '../launch/launch.ts'
 
 /** Pieces of output that may come between a start and init's report of it: a moment's. */
@@ -14,6 +15,7 @@ export interface SlotMonitorOptions {
   readonly clock: Clock
   /** Reports how the command of a check ended. */
   readonly kernel?: Kernel
+  readonly launcher: SecretWatchOptions['launcher']
   readonly log: (level: 'info' | 'warn', text: string) => void
   /** Requests that the process of a slot has open. */
   readonly openRequests: HealthChecksOptions['openRequests']
@@ -44,11 +46,13 @@ export class SlotMonitor {
 
   readonly #health: HealthChecks
   readonly #files: FileWatches
+  readonly #secrets: SecretWatches
 
   constructor(options: SlotMonitorOptions) {
     this.#options = options
-    const { clock, kernel, log, openRequests, dispatch } = options
+    const { clock, kernel, launcher, log, openRequests, dispatch } = options
     const warn = (text: string): void => log('warn', text)
+    this.#secrets = new SecretWatches({ clock, kernel, launcher, log, dispatch })
     this.#files = new FileWatches({ clock, warn, dispatch })
     this.#health = new HealthChecks({
       clock,
@@ -66,6 +70,7 @@ export class SlotMonitor {
     const { key, slot, launch } = watched
     this.#health.follow(key, slot, launch.health)
     this.#files.follow(key, slot, launch.health?.watch)
+    this.#secrets.follow(key, slot, launch)
   }
 
   /** Whole lines of the slot's process. */
@@ -86,6 +91,11 @@ export class SlotMonitor {
     return this.#health.report(key)
   }
 
+  /** Names of the secrets that its start waits for; undefined: it does not. */
+  awaitedSecrets(key: string): readonly string[] | undefined {
+    return this.#secrets.awaited(key)
+  }
+
   forget(key: string): void {
     this.#alarms.get(key)?.cancel()
     this.#alarms.delete(key)
@@ -94,6 +104,7 @@ export class SlotMonitor {
     this.#early.delete(key)
     this.#health.forget(key)
     this.#files.forget(key)
+    this.#secrets.forget(key)
   }
 
   #setAlarm({ key, slot }: MonitoredSlot): void {

@@ -62,7 +62,7 @@ const policy = like({
   'finish?': like({ timeoutMs: isNumber, 'atStop?': isBoolean }),
 })
 const readiness: Check = (value) =>
-  like({ by: oneOf('alive') })(value) ||
+  like({ by: oneOf('alive', 'fetched') })(value) ||
   like({ by: oneOf('fd'), fd: isCount })(value) ||
   like({ by: oneOf('log'), pattern: isText })(value) ||
   like({ by: oneOf('http'), url: isText })(value) ||
@@ -81,6 +81,9 @@ const health = like({
   'maxAgeMs?': isCount,
   'watch?': listOf(isText),
 })
+const secretSource: Check = (value) =>
+  like({ file: isText, 'refreshMs?': isNumber })(value) ||
+  like({ command: listOf(isText), timeoutMs: isNumber, 'refreshMs?': isNumber })(value)
 const BACKOFF: Shape = { startAtMs: isNumber, reason: isText, 'unstarted?': isBoolean, 'notRun?': isBoolean }
 const verdict: Check = (value) =>
   like({ to: oneOf('down'), 'reason?': isText })(value) ||
@@ -129,6 +132,7 @@ const STORED: Shape = {
     essential: isBoolean,
     'health?': health,
     'schedule?': isText,
+    'secrets?': (value) => isRecord(value) && Object.values(value).every(secretSource),
     'dependsOn?': listOf(like({ name: isText, until: oneOf('ready', 'started', 'completed') })),
   }),
   sinceWallMs: isNumber,

@@ -1,4 +1,5 @@
 import type { ToInit } from '../../protocol/init.ts'
+import type { Readiness } from '../launch/launch.ts'
 import type { Launcher } from '../launch/launcher.ts'
 import type { SlotDirs } from '../s6/slot-dir.ts'
 import type { StoredSlot } from './store.ts'
@@ -19,6 +20,8 @@ export interface SlotStartsOptions {
  */
 const ANNOUNCED_OTHERWISE = 0
 
+const isAlive = ({ by }: Readiness): boolean => by === 'alive' || by === 'fetched'
+
 /** The steps of a start: the slot's directory according to its policy, the script in it, and a request to init. */
 export class SlotStarts {
   readonly #options: SlotStartsOptions
@@ -36,7 +39,7 @@ export class SlotStarts {
       normallyUp,
       stopSignal: policy.stopSignal,
       stopTimeoutMs: policy.stopTimeoutMs,
-      notificationFd: readiness.by === 'fd' ? readiness.fd : readiness.by === 'alive' ? null : ANNOUNCED_OTHERWISE,
+      notificationFd: readiness.by === 'fd' ? readiness.fd : isAlive(readiness) ? null : ANNOUNCED_OTHERWISE,
     })
   }
 

@@ -98,6 +98,7 @@ export class SlotTable {
       kernel,
       log: (level, text) => journal[level](text),
       openRequests,
+      launcher: runs.launcher,
       dispatch: (key, event) => this.dispatch(key, event),
     })
   }
@@ -213,6 +214,11 @@ export class SlotTable {
   /** Whether its process works, as far as that is watched. */
   health(key: string): HealthReport | undefined {
     return this.#monitor.health(key)
+  }
+
+  /** Names of the secrets that its start waits for; undefined: it does not. */
+  awaitedSecrets(key: string): readonly string[] | undefined {
+    return this.#monitor.awaitedSecrets(key)
   }
 
   /** Sets the alarm and the watcher that the slot's state requires, if no event has done so. */

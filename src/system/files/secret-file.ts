@@ -29,10 +29,18 @@ export function readSecretFile(path: string): Secret {
   } catch (error) {
     return unreadable(path, error as NodeJS.ErrnoException)
   }
+  const text = secretText(bytes)
+  if (typeof text === 'string') return { text }
+  return text.is === 'empty'
+    ? { problem: 'is empty', next: 'write the secret into it' }
+    : { problem: 'is binary, not text in UTF-8', next: 'write the secret into it as text' }
+}
+
+/** The secret in what a file contains or a program prints: text, without one newline at its end. */
+export function secretText(bytes: Buffer): string | { readonly is: 'empty' | 'binary' } {
   const text = textOf(bytes)?.replace(/\r?\n$/, '')
-  if (text === undefined) return { problem: 'is binary, not text in UTF-8', next: 'write the secret into it as text' }
-  if (text === '') return { problem: 'is empty', next: 'write the secret into it' }
-  return { text }
+  if (text === undefined) return { is: 'binary' }
+  return text === '' ? { is: 'empty' } : text
 }
 
 function unreadable(path: string, error: NodeJS.ErrnoException): Secret {

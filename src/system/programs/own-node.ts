@@ -1,7 +1,16 @@
 import { join } from 'node:path'
 
 /** Our programs that run as separate processes: `lib/X.cjs`. One of them loads each of the other bundles. */
-export type OwnProgram = 'hermes' | 'init' | 'repair' | 's6' | 's6-log' | 'secrets' | 'services' | 'supervisor'
+export type OwnProgram =
+  | 'hermes'
+  | 'init'
+  | 'repair'
+  | 's6'
+  | 's6-log'
+  | 'secrets'
+  | 'services'
+  | 'slot-secrets'
+  | 'supervisor'
 
 /**
  * Options of every Node process that we start, for any user. Without the first one, USR1 opens an inspector, a port
@@ -26,6 +35,7 @@ const options: Readonly<Record<OwnProgram, readonly string[]>> = {
   's6-log': [...EVERY, SMALL_HEAP],
   secrets: EVERY,
   services: EVERY,
+  'slot-secrets': EVERY,
   supervisor: [...EVERY, SMALL_HEAP],
 }
 

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { hasCode } from '../error-code.ts'
+import { hasCode, unlessCode } from '../error-code.ts'
 
 /** One process, as described by /proc/PID/stat (proc_pid_stat(5)). */
 export interface ProcessFacts {
@@ -147,3 +147,16 @@ export const isZombie = (facts: ProcessFacts): boolean => facts.state === 'Z' ||
 
 /** Stopped by a signal or a debugger (proc_pid_stat(5)): it would not see a TERM before a CONT. */
 export const isStopped = (pid: number): boolean => readProcess(pid)?.state.toUpperCase() === 'T'
+
+/**
+ * Sends a signal to a process and all its descendants. The program stays in our process group so that the supervisor
+ * finds it when we are killed; therefore it has no process group to signal.
+ */
+export function signalTree(pid: number, signal: NodeJS.Signals): void {
+  // List them before sending any signal: if a shell ended first, its children would get another parent.
+  const below = descendants(listProcesses(), pid).map((process) => process.pid)
+  for (const member of [pid, ...below]) {
+    // It may have ended in the meantime, or changed its user (setuid).
+    unlessCode(['ESRCH', 'EPERM'], () => process.kill(member, signal))
+  }
+}

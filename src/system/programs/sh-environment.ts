@@ -8,7 +8,9 @@ const IS_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 const IS_SHELLS =
   /^(_|IFS|OPT(IND|ARG|ERR)|PPID|SHLVL|E?UID|GROUPS|LINENO|S?RANDOM|SECONDS|EPOCH\w*|HIST\w*|FUNC\w*|DIRSTACK|PIPESTATUS|BASH\w*|SHELLOPTS|COMP_\w*|MAIL\w*)$/
 
-const isForShell = ([name]: readonly [string, string]): boolean => IS_NAME.test(name) && !IS_SHELLS.test(name)
+/** A shell can export a variable of this name. */
+export const isExportable = (name: string): boolean => IS_NAME.test(name) && !IS_SHELLS.test(name)
+const isForShell = ([name]: readonly [string, string]): boolean => isExportable(name)
 
 /** A line for each variable that a shell can export. */
 export const exportLines = (variables: readonly (readonly [string, string])[]): readonly string[] =>

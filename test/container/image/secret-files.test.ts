@@ -80,6 +80,54 @@ grep -r -e '[h]orse' -e '[s]crape-me' /opt/data /run/hermes /run/service 2>/dev/
   expect(other.stdout).not.toMatch(/horse|scrape-me|key-of-the/)
 })
 
+test('the secret of a profile is in the environment of its gateway, and neither in the volume, in /run, in arguments, in `docker inspect` nor in `docker logs`', async () => {
+  // Readable for the runtime user, as an engine mounts it with `uid` or `mode`.
+  const shared = mkdtempSync(join(tmpdir(), 'hermes-profile-secrets-'))
+  try {
+    chmodSync(shared, 0o755)
+    for (const [name, text] of [
+      ['login', 'login-of-the-vault'],
+      ['item', 'item-in-the-vault'],
+    ] as const) {
+      writeFileSync(join(shared, name), `${text}\n`)
+      chownSync(join(shared, name), 10_000, 10_000)
+      chmodSync(join(shared, name), 0o400)
+    }
+    const vault = 'test "$LOGIN" = login-of-"the-vault" && test "$(id -u)" = 10000 && cat /run/secrets/item'
+    const config = {
+      gateway: { command: ['sh', '-c', 'echo alive; exec sleep 1000000'] },
+      secrets: { LOGIN: { file: '/run/secrets/login' }, ITEM: { command: ['sh', '-c', vault], refresh: '1h' } },
+    }
+    await using box = await startContainer({
+      mounts: ['login', 'item'].map((name) => [join(shared, name), `/run/secrets/${name}`, 'ro'] as const),
+      files: {
+        'profiles/coder/config.yaml': JSON.stringify(config),
+        'profiles/coder/desired_state': 'running\n',
+      },
+    })
+    const { pid } = await box.up('gateway-coder')
+    const readEnvironment = ['sh', '-c', `tr '\\0' '\\n' </proc/${pid}/environ`]
+    const { stdout: environment } = await box.exec(readEnvironment, { user: 'hermes' })
+    expect(environment).toContain('LOGIN=login-of-the-vault\n')
+    expect(environment).toContain('ITEM=item-in-the-vault\n')
+
+    const look = `tr '\\0' '\\n' </proc/1/environ; cat /proc/[0-9]*/cmdline | tr '\\0' '\\n'
+ls /run/service/gateway-coder
+grep -r -l -e '[l]ogin-of-the-vault' -e '[i]tem-in-the-vault' /opt/data /run/hermes /run/service /run/s6 /var /tmp 2>/dev/null
+hermes -p coder env; hermes -p coder config get; hermes status --json; hermes why coder`
+    const { stdout } = await box.exec(['sh', '-c', look])
+    const { stdout: lines, stderr } = await box.logs()
+    const seen = [stdout, lines, stderr, await box.inspect('{{json .}}')].join('\n')
+    // Where it would be, other things are.
+    expect(seen).toContain('ITEM=****  # config.yaml secrets: command sh -c ')
+    expect(stdout).toMatch(/^secrets$/m)
+    expect(lines).toContain('alive')
+    expect(seen).not.toMatch(/login-of-the-vault|item-in-the-vault/)
+  } finally {
+    rmSync(shared, { recursive: true, force: true })
+  }
+})
+
 test('a container of another user reads what that user may read, and ends with 1 and a line without it', async () => {
   using home = keptHome()
   chownSync(home.path, 10_000, 10_000)

@@ -203,6 +203,59 @@ gateway:
     expect(problemsOf('dashboard: {basic_auth_password: [hunter2]}').join()).not.toContain('hunter2')
   })
 
+  test('secrets are read one by one, with the defaults of their source', () => {
+    const text = `secrets:
+  A: {file: a, refresh: 90s}
+  B: {command: [op, read, x]}
+  C: {command: [op], timeout: 5s, refresh: 1h}
+  D:
+`
+    expect(parseConfig(text, 'config.yaml')).toMatchObject({
+      config: {
+        secrets: {
+          A: { file: 'a', refreshMs: 90_000 },
+          B: { command: ['op', 'read', 'x'], timeoutMs: 30_000 },
+          C: { command: ['op'], timeoutMs: 5000, refreshMs: 3_600_000 },
+        },
+      },
+      problems: [],
+    })
+  })
+
+  test('a secret of another form is named with its line, not with its value, and the others are in force', () => {
+    const wrong = [
+      'A: hunter2-0123',
+      'B: {file: a, command: [b]}',
+      'C: {file: a, timeout: 1s}',
+      'D: {command: "op read"}',
+      'E: {file: a, refresh: 10ms}',
+      'F: {}',
+      'G: {file: ""}',
+    ]
+    const text = ['secrets:', '  OK: {file: a}', ...wrong.map((line) => `  ${line}`)].join('\n')
+    const { config, problems } = parseConfig(text, 'config.yaml')
+    expect(config.secrets).toEqual({ OK: { file: 'a' } })
+    expect(problems.map(configProblemText)).toEqual(
+      wrong.map((line, i) =>
+        expect.stringMatching(
+          `^config.yaml, line ${i + 3}: secrets.${line[0]}: expected {file: a path} or {command: .*, got something else \\(not shown\\)$`,
+        ),
+      ),
+    )
+    expect(JSON.stringify(problems)).not.toContain('hunter2')
+    expect(problemsOf('secrets: hunter2-0123')).toEqual([expect.stringMatching(/line 1: secrets: expected names and/)])
+    expect(problemsOf('secrets: hunter2-0123').join()).not.toContain('hunter2')
+  })
+
+  test.each(['A-B', '1A', 'PATH', 'HOME', 'HERMES_HOME', 'OPTIND', 'IFS', '_'])(
+    'the variable %s cannot be a secret',
+    (name) => {
+      expect(problemsOf(`secrets:\n  ${name}: {file: a}`)).toEqual([
+        `config.yaml, line 2: secrets.${name}: expected the name of a variable that neither Hermes nor the shell sets, such as API_TOKEN, got ${JSON.stringify(name)}`,
+      ])
+    },
+  )
+
   test('a key without a value is as if it were not there', () => {
     expect(parseConfig('gateway:\nagent:\n  command:\ndescription:\n', 'x')).toEqual({
       config: defaultConfig(),

@@ -100,6 +100,25 @@ describe('the environment of a slot', () => {
     expect(variables.HERMES_SUPERVISED).toBe('1 (supervisor)')
   })
 
+  test('a secret of config.yaml overrides every other source, and the environment that is written lacks it', () => {
+    const given = facts({
+      container: { A: '1', B: '1' },
+      dotEnv: { B: '2', C: '2' },
+      gatewayEnv: { D: '3' },
+      secretNames: ['A', 'B', 'C', 'D'],
+    })
+    const { warnings } = slotEnvironment(given)
+    expect(Object.keys(of(given)).filter((name) => /^[A-D]$/.test(name))).toEqual([])
+    expect(of(given)).toMatchObject({ HERMES_SECRETS: 'A B C D (supervisor)' })
+    expect(of(facts())).not.toHaveProperty('HERMES_SECRETS')
+    // The container has its variables for all profiles.
+    expect(warnings.map((line) => line.slice(0, line.indexOf(' is not used')))).toEqual([
+      'gateway-coder: .env: B',
+      'gateway-coder: .env: C',
+      'gateway-coder: config.yaml gateway.env: D',
+    ])
+  })
+
   test('a helper has no profile', () => {
     expect(Object.keys(of(helper({})))).not.toContain('HERMES_PROFILE')
   })

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { takeNotRun } from '../../../src/supervisor/launch/not-run.ts'
 import { type RunScript, runScript } from '../../../src/supervisor/launch/run-script.ts'
-import { shellQuote } from '../../../src/system/programs/sh-environment.ts'
+import { exportLines, shellQuote } from '../../../src/system/programs/sh-environment.ts'
 import { anyText } from '../../support/hostile/any-text.ts'
 import { sharedScratchDir } from '../../support/scratch.ts'
 
@@ -115,6 +115,49 @@ test('a run script that may not leave the code is as clear as ever', () => {
     status: 127,
     stderr: expect.stringMatching(/^hermes: gateway-x: \/no\/such\/program does not exist; set .*\n$/),
   })
+})
+
+test('a secret arrives as it is, whatever it contains, and is in no argument', () => {
+  const printed = join(dir, 'printed')
+  const fetch = ['sh', '-c', `cat '${printed}'`, 'sh']
+  fc.assert(
+    fc.property(
+      anyText().filter((text) => !text.includes('\0')),
+      (value) => {
+        writeFileSync(printed, `${exportLines([['SECRET', value]]).join('\n')}\n`)
+        const command = ['sh', '-c', 'printf %s "$SECRET$hermes_fetched"']
+        expect(run({ fetch, command })).toEqual({ status: 0, stdout: value, stderr: '' })
+      },
+    ),
+    { numRuns: 50 },
+  )
+})
+
+test('the program that fetches secrets is given the pid of the script, and explains its failure itself', () => {
+  const script = 'echo "$1" >&2; exit 126'
+  expect(run({ fetch: ['sh', '-c', script, 'sh'], command: ['echo', 'ran'] })).toEqual({
+    status: 126,
+    stdout: '',
+    stderr: expect.stringMatching(/^\d+\n$/),
+  })
+  expect(run({ fetch: ['sh', '-c', 'kill -9 $$'], command: ['echo', 'ran'] })).toMatchObject({
+    status: 126,
+    stdout: '',
+    stderr: expect.stringContaining(
+      'hermes: gateway-x: its secrets were not fetched: the program that does so has ended',
+    ),
+  })
+})
+
+test('a secret that is missing is reported to the supervisor, once', () => {
+  const report = (text: string) => {
+    writeFileSync(join(dir, 'not-run'), text)
+    return takeNotRun(dir, { exitCode: 126 })
+  }
+  const problem = 'TOKEN: op exited with 1'
+  expect(report(JSON.stringify({ code: 'NO_SECRET', problem }))).toEqual({ code: 'NO_SECRET', problem })
+  expect(takeNotRun(dir, { exitCode: 126 })).toBeUndefined()
+  expect(report('{"code":"NO_SECRET"}')).toBeUndefined()
 })
 
 test('a directory that is gone is one clear line', () => {

@@ -12,6 +12,7 @@ function scene() {
   const events: SlotEvent[] = []
   const monitor = new SlotMonitor({
     clock,
+    launcher: { secretsRecord: () => '', secretsCheck: () => ({ command: [], cwd: '', env: {} }) },
     log: () => undefined,
     openRequests: () => undefined,
     dispatch: (_, event) => events.push(event),
