@@ -42,7 +42,7 @@ export interface Evidence {
 }
 
 /** Files of a node's volume that say what it did. */
-const OF_A_NODE = ['account', 'logs', 'config.yaml', 'node.id', 'kanban/dispatch', 'kanban/results']
+const OF_A_NODE = ['account', 'gateways', 'logs', 'config.yaml', 'node.id', 'kanban/dispatch', 'kanban/results']
 
 /** Writes everything that may explain a failure into a new directory. */
 export async function keepEvidence(dir: string, evidence: Evidence): Promise<void> {

@@ -1,6 +1,7 @@
 // The figures of a storm, for its report. Pure.
 import type { Life } from './check/account.ts'
 import type { StormFacts } from './check/checker.ts'
+import { gatewayFigure } from './check/gateways.ts'
 import type { Happened } from './faults.ts'
 
 export function figures(facts: StormFacts, happened: readonly Happened[]): readonly string[] {
@@ -11,11 +12,15 @@ export function figures(facts: StormFacts, happened: readonly Happened[]): reado
       .join(', ')
   const lives = new Map(facts.lives.map((life) => [life.run, life]))
   const once = [...facts.made.values()].filter((one) => one.once).length
-  // Another node takes a task back, and the next worker may begin.
+  // Another node takes a task back, and the next worker may begin. A pause is the documented window.
   const margins = facts.runs.flatMap(({ id, outcome, ended_at, error }) => {
     if (!/^node .* has not been heard of/.test(error ?? '')) return []
     const life = lives.get(id)
-    return outcome === 'reclaimed' && ended_at !== null && life !== undefined ? [ended_at - life.lastAtMs] : []
+    if (outcome !== 'reclaimed' || ended_at === null || life === undefined) return []
+    const isPaused = facts.pauses.some(
+      ({ node, fromMs, toMs }) => node === life.node && fromMs <= ended_at && ended_at <= toMs + facts.windowMs,
+    )
+    return isPaused ? [] : [ended_at - life.lastAtMs]
   })
   const least = Math.min(...margins)
   return [
@@ -25,7 +30,10 @@ export function figures(facts: StormFacts, happened: readonly Happened[]): reado
     `${happened.length} faults: ${count(happened, ({ fault }) => fault.kind)}`,
     ...(margins.length === 0
       ? []
-      : [`from a worker's last word to the reclaim by another node: ${Math.round(least)} ms at least`]),
+      : [
+          `from a worker's last word to the reclaim by another node, pauses left out: ${Math.round(least)} ms at least`,
+        ]),
+    gatewayFigure(facts),
     `longest overlap of two workers of one task: ${Math.round(longestOverlap(facts.lives))} ms`,
   ]
 }

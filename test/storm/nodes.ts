@@ -5,6 +5,8 @@ import { tryRun } from '../../scripts/run.ts'
 import { type Box, freshHome, startContainer } from '../support/container/container.ts'
 import { docker } from '../support/container/engine.ts'
 import { type Life, readAccount } from './check/account.ts'
+import { type GatewayLife, readGateways } from './check/gateways.ts'
+import { GATEWAY } from './gateway.ts'
 import { WORKER } from './worker.ts'
 
 export interface Network extends AsyncDisposable {
@@ -25,17 +27,24 @@ export async function makeNetwork(name: string): Promise<Network> {
   }
 }
 
+export interface StormProfile {
+  readonly name: string
+  /** Its gateway is to run. */
+  readonly wanted: boolean
+}
+
 export interface NodeOptions {
   readonly name: string
   readonly network: string
   /** Address of the board's database. */
   readonly database: string
-  readonly profiles: readonly string[]
+  readonly profiles: readonly StormProfile[]
   /** `kanban:` of config.yaml. */
   readonly kanban: Readonly<Record<string, unknown>>
 }
 
 const ACCOUNT = 'account'
+const GATEWAYS = 'gateways'
 const DATA = '/opt/data'
 
 export class StormNode implements AsyncDisposable {
@@ -53,8 +62,10 @@ export class StormNode implements AsyncDisposable {
     const { name, network, database, profiles, kanban } = options
     const agent = { command: ['bash', `${DATA}/worker`, `${DATA}/${ACCOUNT}`] }
     const home = freshHome()
-    writeFileSync(join(home, ACCOUNT), '')
-    chmodSync(join(home, ACCOUNT), 0o666) // also for the runtime user
+    for (const account of [ACCOUNT, GATEWAYS]) {
+      writeFileSync(join(home, account), '')
+      chmodSync(join(home, account), 0o666) // also for the runtime user
+    }
     const box = await startContainer({
       home,
       network,
@@ -63,9 +74,8 @@ export class StormNode implements AsyncDisposable {
       files: {
         'config.yaml': JSON.stringify({ kanban }),
         worker: WORKER,
-        ...Object.fromEntries(
-          profiles.map((profile) => [`profiles/${profile}/config.yaml`, JSON.stringify({ agent })]),
-        ),
+        gateway: GATEWAY,
+        ...Object.assign({}, ...profiles.map((profile) => filesOf(profile, agent))),
       },
     })
     return new StormNode(options, box)
@@ -74,6 +84,17 @@ export class StormNode implements AsyncDisposable {
   /** The account of its workers so far. */
   lives(): readonly Life[] {
     return readAccount(this.name, readFileSync(join(this.box.home, ACCOUNT), 'utf8'))
+  }
+
+  /** The account of its gateways so far. */
+  gatewayLives(): readonly GatewayLife[] {
+    return readGateways(this.name, readFileSync(join(this.box.home, GATEWAYS), 'utf8'))
+  }
+
+  /** Profiles whose gateways are up now. */
+  async up(): Promise<readonly string[]> {
+    const { slots } = await this.box.status()
+    return slots.flatMap(({ profile, state }) => (profile !== undefined && state === 'up' ? [profile] : []))
   }
 
   disconnect = (): Promise<string> => docker(['network', 'disconnect', this.#network, this.box.id])
@@ -110,5 +131,14 @@ export class StormNode implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.box[Symbol.asyncDispose]()
     rmSync(this.box.home, { recursive: true, force: true })
+  }
+}
+
+/** Files of a profile, by their path in the volume. */
+function filesOf({ name, wanted }: StormProfile, agent: object): Readonly<Record<string, string>> {
+  const command = ['bash', `${DATA}/gateway`, `${DATA}/${GATEWAYS}`, name]
+  return {
+    [`profiles/${name}/config.yaml`]: JSON.stringify({ agent, gateway: { command, ready_after: '50ms' } }),
+    [`profiles/${name}/desired_state`]: wanted ? 'running\n' : 'stopped\n',
   }
 }

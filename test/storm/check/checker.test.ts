@@ -65,6 +65,7 @@ class Log {
       pauses: this.pauses,
       caps: { perProfile: 2, board: 3 },
       windowMs: 5,
+      ...{ gateways: [], up: [], gatewayLives: [], kills: new Map() },
     }
     return check(facts).map(({ rule }) => rule)
   }

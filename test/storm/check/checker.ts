@@ -1,6 +1,7 @@
 // After a storm: what the board and the workers' own account say must agree, and be right. Pure.
 import type { Life } from './account.ts'
 import { capViolations } from './caps.ts'
+import { type GatewayFacts, gatewayViolations } from './gateways.ts'
 import { lifeViolations } from './lives.ts'
 
 export interface CheckedTask {
@@ -34,7 +35,7 @@ export interface Pause {
 }
 
 /** The facts after a storm. Rows are those of an exported board. */
-export interface StormFacts {
+export interface StormFacts extends GatewayFacts {
   /** Tasks that were made: id → whether with `--once`. */
   readonly made: ReadonlyMap<string, { readonly once: boolean }>
   readonly tasks: readonly CheckedTask[]
@@ -63,6 +64,11 @@ export interface Violation {
     | 'outlived its run'
     | 'an unknown run'
     | 'one run begun twice'
+    | 'a gateway is not up'
+    | 'a gateway where none is wanted'
+    | 'a gateway was restarted'
+    | 'two live gateways'
+  /** Its id, or `gateway PROFILE`. */
   readonly task: string
   readonly text: string
 }
@@ -77,6 +83,7 @@ export function check(facts: StormFacts): readonly Violation[] {
     ...orderViolations(facts),
     ...capViolations(facts),
     ...lifeViolations(facts),
+    ...gatewayViolations(facts),
   ]
 }
 
