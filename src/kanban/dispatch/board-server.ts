@@ -6,6 +6,7 @@ import type { Cancel, Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { TickLock } from '../port/board.ts'
 import type { Boards } from '../port/boards.ts'
+import { parseSlug, refuseDefaultBoard } from '../store/places.ts'
 import { SERVED_METHODS, type ServedAnswer, type ServedRequest, servedError } from '../store/served.ts'
 
 /** A task with the longest texts, as JSON. */
@@ -120,6 +121,15 @@ async function work(
     const lock = await boards.holdTicks(place, clock, request.waitMs)
     if (lock !== undefined) held.add(lock)
     return { result: lock !== undefined }
+  }
+  if (request.ask === 'rename') {
+    refuseDefaultBoard(place.slug)
+    await boards.rename(place, parseSlug(String(request.to)), clock)
+    return {}
+  }
+  if (request.ask === 'set-aside') {
+    refuseDefaultBoard(place.slug)
+    return { result: await boards.setAside(place, clock) }
   }
   const warnings: string[] = []
   const board = await boards.open(place, { mode: request.mode, warn: (text) => warnings.push(text) })

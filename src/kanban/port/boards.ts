@@ -37,6 +37,18 @@ export interface Boards {
    * @returns undefined: another one holds the board
    */
   holdTicks(place: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined>
+  /**
+   * Gives a board another name.
+   * @param to of no board
+   * @throws HermesError FAILED (there is no such board), REFUSED (tasks of it run, or `to` is there)
+   */
+  rename(place: BoardPlace, to: string, clock: Clock): Promise<void>
+  /**
+   * Takes a board out of use, and keeps all of it at another place.
+   * @returns that place, for messages
+   * @throws HermesError FAILED (there is no such board), REFUSED (tasks of it run)
+   */
+  setAside(place: BoardPlace, clock: Clock): Promise<string>
   /** The nodes that share the database, by name; none for boards in files. @throws HermesError */
   nodes(): Promise<readonly Node[]>
   /** Moves of profiles between nodes; undefined: boards in files. */

@@ -30,3 +30,18 @@ export const notEmpty = (slug: string): HermesError =>
   new HermesError('REFUSED', `the board "${slug}" is not empty, and an import does not merge; nothing was changed`, {
     next: 'import into a new board: --board SLUG',
   })
+
+export const boardRuns = (slug: string, running: number): HermesError =>
+  new HermesError(
+    'REFUSED',
+    `the board "${slug}" has ${running === 1 ? '1 running task' : `${running} running tasks`}`,
+    {
+      next: `wait, or take them back: hermes kanban list --board ${slug} --status running`,
+    },
+  )
+
+export const boardIsThere = (slug: string): HermesError =>
+  new HermesError('REFUSED', `the board "${slug}" is there already`, { next: 'choose another name' })
+
+/** When a board was set aside, as a part of its new name. */
+export const asideStamp = (wallMs: number): string => new Date(wallMs).toISOString().replaceAll(/[-:]|\.\d+/g, '')

@@ -7,14 +7,16 @@ import type { Board, BoardPlace, TickLock } from '../port/board.ts'
 import { type Boards, creates, type OpenBoardOptions } from '../port/boards.ts'
 import type { Moves } from '../port/moves.ts'
 import type { Leases, Node } from '../port/nodes.ts'
+import { asideStamp } from '../port/refusals.ts'
 import { sealedBoard } from '../port/seal.ts'
 import { Connection } from './connection.ts'
 import { DatabaseLeases } from './leases.ts'
 import { DatabaseMoves, listNodes } from './nodes.ts'
 import { PostgresBoard } from './postgres-board.ts'
-import { makeBoard, migrateBoard, newerBoard, slugsOf, VERSION, versionOf } from './schema.ts'
+import { makeBoard, migrateBoard, newerBoard, schemaOf, slugsOf, VERSION, versionOf } from './schema.ts'
 import { sealOf } from './seal.ts'
 import { takeTickLock } from './tick-calls.ts'
+import { moveBoardSchema } from './upkeep.ts'
 
 /**
  * Boards in the database at an address. Nothing connects before the first question.
@@ -78,6 +80,24 @@ class DatabaseBoards implements Boards {
     return takeTickLock(this.#connection, slug, clock, waitMs)
   }
 
+  async rename({ slug }: BoardPlace, to: string): Promise<void> {
+    await this.#move(slug, schemaOf(to), to)
+  }
+
+  /** The schema stays, under a name that boards cannot have. */
+  async setAside({ slug }: BoardPlace, clock: Clock): Promise<string> {
+    const schema = `removed_${asideStamp(clock.wallMs())}_${schemaOf(slug)}`.slice(0, 63)
+    await this.#move(slug, schema, undefined)
+    return `the schema "${schema}" of ${this.where()}`
+  }
+
+  async #move(slug: string, schema: string, to: string | undefined): Promise<void> {
+    const isMoved =
+      (await versionOf(this.#connection, slug)) !== undefined &&
+      (await this.#connection.transaction((client) => moveBoardSchema(client, slug, schema, to)))
+    if (!isMoved) throw noBoard(slug, this.#connection)
+  }
+
   nodes(): Promise<readonly Node[]> {
     return this.#connection.use((client) => listNodes(client, this.#node()))
   }
@@ -98,6 +118,9 @@ class DatabaseBoards implements Boards {
     return this.#connection.close()
   }
 }
+
+const noBoard = (slug: string, { where }: Pick<Connection, 'where'>): HermesError =>
+  new HermesError('FAILED', `no board "${slug}" in the database at ${where}`, { next: creates(slug) })
 
 /** `warn` receives a line about a board that a newer version has made, and that is only read. */
 export type OpenPostgresOptions = Pick<OpenBoardOptions, 'mode' | 'warn' | 'evenSealed'> & {
@@ -136,10 +159,7 @@ export async function openOn(
   const { slug } = place
   if (options.mode === 'create') await makeBoard(connection, slug)
   const version = await versionOf(connection, slug)
-  if (version === undefined)
-    throw new HermesError('FAILED', `no board "${slug}" in the database at ${connection.where}`, {
-      next: creates(slug),
-    })
+  if (version === undefined) throw noBoard(slug, connection)
   if (version > VERSION) {
     const error = newerBoard(slug, version)
     if (options.mode !== 'read') throw error

@@ -1,11 +1,14 @@
-/** Edits and removals of tasks. */
+/** Edits and removals: of tasks, and of whole boards. */
 import type { Actor, Expected, TaskEdit } from '../port/board.ts'
 import { DELETED, planEdit, planRemoval } from '../port/changes.ts'
-import { noTask } from '../port/refusals.ts'
+import { boardIsThere, boardRuns, noTask } from '../port/refusals.ts'
 import type { Task } from '../task.ts'
 import { lockTasks, record, taskNow, type Writing } from './changes.ts'
+import type { Client } from './connection.ts'
+import { lockBoards } from './node-tables.ts'
 import { childrenOf, rows } from './queries.ts'
-import { NOW } from './schema.ts'
+import { NOW, schemaOf } from './schema.ts'
+import { tickLockName } from './tick-calls.ts'
 
 /** @throws HermesError as the port says */
 export async function editTask(on: Writing, id: string, edit: TaskEdit, actor: Actor): Promise<Task> {
@@ -50,4 +53,50 @@ async function removeAll({ client, s }: Writing, ids: readonly string[]): Promis
   for (const table of ['comments', 'runs', 'events'])
     await client.query(`DELETE FROM ${s}.${table} WHERE task_id = ANY ($1)`, [ids])
   await client.query(`DELETE FROM ${s}.tasks WHERE id = ANY ($1)`, [ids])
+}
+
+/**
+ * Gives the schema of a board another name, and the board, too.
+ * @param to undefined: the board is no longer one
+ * @returns false: there is no such board
+ * @throws HermesError REFUSED
+ */
+export async function moveBoardSchema(
+  client: Client,
+  slug: string,
+  schema: string,
+  to: string | undefined,
+): Promise<boolean> {
+  await lockBoards(client)
+  // Waits for claims that are under way, and keeps out others.
+  await client.query('SELECT pg_advisory_xact_lock(hashtextextended($1, 0))', [tickLockName(slug)])
+  const known = await rows<{ slug: string }>(client, 'SELECT slug FROM hermes.boards WHERE slug = ANY ($1)', [
+    slug,
+    ...(to === undefined ? [] : [to]),
+  ])
+  if (!known.some((one) => one.slug === slug)) return false
+  if (to !== undefined && known.some((one) => one.slug === to)) throw boardIsThere(to)
+  const before = schemaOf(slug)
+  await client.query(`LOCK TABLE "${before}".tasks IN EXCLUSIVE MODE`)
+  const [running] = await rows<{ n: number }>(
+    client,
+    `SELECT count(*) AS n FROM "${before}".tasks WHERE status = 'running'`,
+  )
+  if (running !== undefined && running.n > 0) throw boardRuns(slug, running.n)
+  await client.query(`ALTER SCHEMA "${before}" RENAME TO "${schema}"`)
+  await renameInFunctions(client, before, schema)
+  if (to === undefined) await client.query('DELETE FROM hermes.boards WHERE slug = $1', [slug])
+  else await client.query('UPDATE hermes.boards SET slug = $2 WHERE slug = $1', [slug, to])
+  return true
+}
+
+/** The texts of functions name their schema, which is always quoted there. */
+async function renameInFunctions(client: Client, before: string, schema: string): Promise<void> {
+  const functions = await rows<{ text: string }>(
+    client,
+    `SELECT pg_get_functiondef(p.oid) AS text FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+     WHERE n.nspname = $1`,
+    schema,
+  )
+  for (const { text } of functions) await client.query(text.replaceAll(`"${before}".`, `"${schema}".`))
 }

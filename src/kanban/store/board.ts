@@ -17,6 +17,7 @@ import { migrate, requireVersion } from '../sqlite/schema.ts'
 import { SEALED, sealOf } from '../sqlite/seal.ts'
 import { SqliteBoard } from '../sqlite/sqlite-board.ts'
 import { Tables } from '../sqlite/tables.ts'
+import { leavingDirectory } from './places.ts'
 
 /** A person at a terminal rather waits this long for others' writes than reads that the board is locked. */
 export const LONG_BUSY_TIMEOUT_MS = 20_000
@@ -35,6 +36,10 @@ export async function openBoard(place: FilePlace, options: OpenBoardOptions): Pr
 export function openTables(place: FilePlace, options: OpenBoardOptions): Tables {
   const { mode, busyTimeoutMs = LONG_BUSY_TIMEOUT_MS, warn } = options
   if (mode !== 'create' && !existsSync(place.file)) throw noBoard(place)
+  if (mode === 'create' && existsSync(leavingDirectory(dirname(place.file))))
+    throw new HermesError('REFUSED', `a board "${place.slug}" is being renamed or removed`, {
+      next: 'try again; if that command was interrupted, run it again',
+    })
   const open = (durable: boolean, onWarning: (text: string) => void): Database =>
     openDatabase(place.file, { readOnly: mode === 'read', busyTimeoutMs, durable, warn: onWarning })
   let database: Database | undefined

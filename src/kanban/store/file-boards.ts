@@ -1,12 +1,15 @@
 /** Boards in SQLite files of the volume. */
 import { existsSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import type { Board, BoardPlace, FilePlace, TickLock } from '../port/board.ts'
 import type { Boards, OpenBoardOptions } from '../port/boards.ts'
 import type { Node } from '../port/nodes.ts'
+import { asideStamp } from '../port/refusals.ts'
 import { takeTickLock } from '../sqlite/tick-lock.ts'
 import { boardError, isNeverCreated, openBoard } from './board.ts'
-import { boardPlace, listBoards } from './places.ts'
+import { moveBoardDirectory } from './move-board.ts'
+import { boardPlace, listBoards, removedBoardDirectory } from './places.ts'
 
 export class FileBoards implements Boards {
   readonly kept = 'files'
@@ -42,6 +45,17 @@ export class FileBoards implements Boards {
 
   holdTicks({ slug }: BoardPlace, clock: Clock, waitMs: number): Promise<TickLock | undefined> {
     return takeTickLock(this.place(slug), clock, waitMs)
+  }
+
+  async rename({ slug }: BoardPlace, to: string, clock: Clock): Promise<void> {
+    const target = dirname(this.place(to).file)
+    await moveBoardDirectory(this.place(slug), target, { clock, evenSealed: false })
+  }
+
+  async setAside({ slug }: BoardPlace, clock: Clock): Promise<string> {
+    const target = removedBoardDirectory(this.#home, slug, asideStamp(clock.wallMs()))
+    await moveBoardDirectory(this.place(slug), target, { clock, evenSealed: true })
+    return target
   }
 
   async nodes(): Promise<readonly Node[]> {

@@ -1,6 +1,6 @@
 /** Paths of boards and their files. */
 import { existsSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
 import { directoryEntries, FirstInOrder } from '../../system/files/directory.ts'
 import type { FilePlace } from '../port/board.ts'
@@ -17,6 +17,14 @@ export const boardPlace = (home: string, slug: string): FilePlace => ({
   slug,
   file: slug === DEFAULT_BOARD ? join(home, 'kanban.db') : join(kanbanDir(home), 'boards', slug, 'kanban.db'),
 })
+
+/** Where the directory of a board that was removed is kept. @param stamp of the moment */
+export const removedBoardDirectory = (home: string, slug: string, stamp: string): string =>
+  join(kanbanDir(home), 'removed', `${slug}-${stamp}`)
+
+/** The directory of a board that is being moved. @param directory that of the board */
+export const leavingDirectory = (directory: string): string =>
+  join(dirname(directory), `.leaving-${basename(directory)}`)
 
 /** Output of all attempts at a task, one after the other. */
 export const taskLog = (home: string, taskId: string): string => join(kanbanDir(home), 'logs', `${taskId}.log`)
@@ -44,6 +52,14 @@ export function parseSlug(text: string): string {
   if (SLUG.test(slug)) return slug
   throw new HermesError('BAD_NAME', `${JSON.stringify(text.slice(0, 80))} is not a valid board name`, {
     next: 'use 1 to 64 characters of a-z, 0-9, _ and -, starting with a letter or digit',
+  })
+}
+
+/** @throws HermesError REFUSED */
+export function refuseDefaultBoard(slug: string): void {
+  if (slug !== DEFAULT_BOARD) return
+  throw new HermesError('REFUSED', 'the board "default" keeps its name and cannot be removed', {
+    next: 'hermes kanban bulk delete removes its tasks; hermes kanban export copies them',
   })
 }
 

@@ -89,6 +89,14 @@ export class ServedBoards implements Boards {
     return undefined
   }
 
+  async rename({ slug }: BoardPlace, to: string): Promise<void> {
+    await this.#ask({ ask: 'rename', board: slug, to })
+  }
+
+  async setAside({ slug }: BoardPlace): Promise<string> {
+    return (await this.#ask({ ask: 'set-aside', board: slug })).result as string
+  }
+
   async nodes(): Promise<readonly Node[]> {
     return (await this.#ask({ ask: 'nodes' })).result as readonly Node[]
   }

@@ -56,6 +56,8 @@ export type ServedRequest =
   | { readonly id: number; readonly ask: 'nodes' }
   /** For profiles of the dispatcher's own node. */
   | { readonly id: number; readonly ask: 'move'; readonly step: 'look' | 'begin' | 'cancel'; readonly profile: string }
+  | (OnBoard & { readonly ask: 'rename'; readonly to: string })
+  | (OnBoard & { readonly ask: 'set-aside' })
   /** Whether it can be opened; with `create`, it exists afterwards. */
   | (OnBoard & { readonly ask: 'open'; readonly mode: OpenBoardOptions['mode'] })
   | (OnBoard & {

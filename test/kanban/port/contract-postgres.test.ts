@@ -6,6 +6,7 @@ import { VERSION } from '../../../src/kanban/postgres/schema.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { stretchedMs, waitFor } from '../../support/wait.ts'
+import { boardsContract } from './boards-contract.ts'
 import { boardContract, type ContractScene } from './contract.ts'
 import { handoverContract } from './handover-contract.ts'
 import { moveContract } from './moves.ts'
@@ -58,6 +59,10 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
   transferContract('PostgreSQL', openScene)
   upkeepContract('PostgreSQL', openScene)
   moveContract(() => databaseBoards(server.url))
+  boardsContract('PostgreSQL', async () => {
+    const boards = await databaseBoards(server.url)
+    return { boards, [Symbol.asyncDispose]: () => boards.close() }
+  })
 
   test('every instant is of the database’s clock, whatever the caller’s says', async () => {
     await using scene = await openScene()

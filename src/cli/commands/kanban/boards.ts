@@ -3,16 +3,19 @@
 import type { DispatcherBundle } from '../../../kanban/dispatch/dispatcher-program.ts'
 import type { BoardPlace } from '../../../kanban/port/board.ts'
 import { type Boards, requireBoard, withBoard } from '../../../kanban/port/boards.ts'
-import { useBoard } from '../../../kanban/store/current.ts'
+import { boardIsThere } from '../../../kanban/port/refusals.ts'
+import { forgetDispatchState, useBoard, writtenBoard } from '../../../kanban/store/current.ts'
 import { sweep } from '../../../kanban/store/gc.ts'
-import { parseSlug } from '../../../kanban/store/places.ts'
+import { DEFAULT_BOARD, parseSlug, refuseDefaultBoard } from '../../../kanban/store/places.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import type { Command, Input } from '../../context/command.ts'
 import { type Context, warnOn } from '../../context/context.ts'
 import { dispatcherFacts } from '../../context/dispatcher-facts.ts'
+import { confirm } from '../../terminal/confirm.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { table } from '../../view/slots-view.ts'
 import { BOARD, durationOption, onBoard, slugOf, withBoards } from './shared.ts'
+import { YES } from './upkeep.ts'
 import { work } from './work.ts'
 
 export const BOARD_COMMANDS: readonly Command[] = [
@@ -24,16 +27,21 @@ export const BOARD_COMMANDS: readonly Command[] = [
   },
   {
     path: 'kanban boards',
-    summary: 'Create, list or choose a board',
+    summary: 'Create, list, choose, rename or remove a board',
     arguments: [
       {
         name: 'ACTION',
-        help: 'action: create SLUG, list or use SLUG',
+        help: 'action: create SLUG, list, use SLUG, rename SLUG NEW or remove SLUG',
         kind: 'required',
-        choices: ['create', 'list', 'use'],
+        choices: ['create', 'list', 'use', 'rename', 'remove'],
       },
       { name: 'SLUG', help: 'name of a board: a-z, 0-9, _ and -', kind: 'optional' },
+      { name: 'NEW', help: 'for rename: its new name', kind: 'optional' },
     ],
+    options: [{ ...YES, help: 'for remove: do it without asking for confirmation' }],
+    details:
+      'rename and remove are refused while tasks of the board are running, and for the board "default". A removed\n' +
+      'board is kept under another name, which the command prints.',
     run: (context, input) => withBoards(context, (all) => boards(context, all, input)),
   },
   {
@@ -74,14 +82,50 @@ async function make(context: Context, all: Boards, slug: string): Promise<Outcom
 }
 
 async function boards(context: Context, all: Boards, input: Input): Promise<Outcome> {
-  const [action = '', name] = input.args
+  const [action = '', name, newName] = input.args
+  if (newName !== undefined && action !== 'rename')
+    throw new HermesError('USAGE', `hermes kanban boards ${action} takes no second name`)
   if (action === 'list') return list(context, all)
   if (name === undefined) throw new HermesError('USAGE', `hermes kanban boards ${action} requires the name of a board`)
   const slug = parseSlug(name)
   if (action === 'create') return make(context, all, slug)
+  if (action === 'rename') return rename(context, all, slug, newName)
+  if (action === 'remove') return remove(context, all, slug, input)
   await requireBoard(all, slug)
   await useBoard(context.home, slug)
   return { text: `hermes kanban now uses the board "${slug}"\n`, json: { board: slug, active: true } }
+}
+
+async function rename(context: Context, all: Boards, slug: string, newName: string | undefined): Promise<Outcome> {
+  if (newName === undefined)
+    throw new HermesError('USAGE', 'hermes kanban boards rename requires the new name', {
+      next: `hermes kanban boards rename ${slug} NEW`,
+    })
+  const to = parseSlug(newName)
+  refuseDefaultBoard(slug)
+  if (to === DEFAULT_BOARD) throw boardIsThere(to)
+  await all.rename(all.place(slug), to, context.clock)
+  forgetDispatchState(context.home, slug)
+  const wasCurrent = writtenBoard(context.home) === slug
+  if (wasCurrent) await useBoard(context.home, to)
+  return { text: `board "${slug}" is now "${to}"\n`, json: { board: to, was: slug, active: wasCurrent } }
+}
+
+async function remove(context: Context, all: Boards, slug: string, input: Input): Promise<Outcome> {
+  refuseDefaultBoard(slug)
+  // One that is not there may be left over from a command that was interrupted.
+  const isThere = await all.has(all.place(slug))
+  const { tasks } = await describe(context, all, all.place(slug))
+  if (isThere && input.options.yes !== true) {
+    const what = `this removes the board "${slug}" with ${tasks ?? 'an unknown number of'} tasks`
+    await confirm(context.output.err, what, `hermes kanban boards remove ${slug} --yes`)
+  }
+  const kept = await all.setAside(all.place(slug), context.clock)
+  forgetDispatchState(context.home, slug)
+  const wasCurrent = writtenBoard(context.home) === slug
+  if (wasCurrent) await useBoard(context.home, DEFAULT_BOARD)
+  const text = `board "${slug}" removed; it is kept as ${kept}\n`
+  return { text, json: { board: slug, removed: true, kept } }
 }
 
 async function list(context: Context, all: Boards): Promise<Outcome> {
