@@ -64,7 +64,8 @@ export async function fetchSecrets({ secrets, dir, env, clock, only }: FetchFact
 function fromFile({ file }: Source<'file'>, dir: string): One {
   const path = resolve(dir, file)
   const read = readSecretFile(path)
-  return read.problem === undefined ? { value: read.text } : { problem: `${path} ${read.problem}`, next: read.next }
+  if (read.problem === undefined) return { value: read.text }
+  return { problem: `${path} ${read.problem}`, next: read.missing ? 'put the secret there' : read.next }
 }
 
 async function fromCommand(

@@ -15,6 +15,8 @@ export type Secret =
       readonly next: string
       /** The rights of this process are the reason. */
       readonly forbidden?: true
+      /** There is no such file. */
+      readonly missing?: true
     }
 
 /**
@@ -47,7 +49,7 @@ function unreadable(path: string, error: NodeJS.ErrnoException): Secret {
   switch (error.code) {
     case 'ENOENT':
     case 'ENOTDIR':
-      return { problem: 'does not exist', next: 'mount the secret there, or correct the variable' }
+      return { problem: 'does not exist', next: 'mount the secret there, or correct the variable', missing: true }
     case 'EACCES':
       return {
         problem: `may not be read by uid ${process.geteuid?.()} (EACCES)`,
