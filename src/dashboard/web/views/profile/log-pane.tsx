@@ -153,8 +153,9 @@ function Count({ view }: { readonly view: LogView }) {
   return (
     <p class="log-count" data-version={version}>
       <span>{countText(view.searched.value, shown, size)}</span>
-      {view.missed.value > 0 && <span class="missed">{plural(view.missed.value, 'line')} missed</span>}
-      {view.behind.value > 0 && <span class="behind">{plural(view.behind.value, 'new line')}</span>}
+      {/* Always there, so that nothing moves when they get a text. */}
+      <span class="missed">{view.missed.value > 0 && `${plural(view.missed.value, 'line')} missed`}</span>
+      <span class="behind">{view.behind.value > 0 && plural(view.behind.value, 'new line')}</span>
       <span class={`live ${connection.state}`}>
         {connection.state === 'live' ? 'live' : connection.state === 'away' ? 'away, trying again' : 'connecting'}
       </span>
