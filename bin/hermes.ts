@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { frequentCommand } from '../src/cli/commands/frequent.ts'
 import { initHasBegun } from '../src/cli/context/booting.ts'
 import { gatewayFacts, makeContext } from '../src/cli/context/context.ts'
-import { dashboardFacts, dispatcherFacts } from '../src/cli/context/dispatcher-facts.ts'
+import { dashboardFacts, dispatcherFacts, meterFacts } from '../src/cli/context/dispatcher-facts.ts'
 import { becomeUser, findIdentity, identitySources } from '../src/cli/terminal/drop.ts'
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/terminal/output.ts'
 import { wantsOwnTerminal } from '../src/cli/terminal/shared-terminal.ts'
@@ -89,6 +89,10 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./bundles/dispatcher.ts')
       const database = handed?.secrets.HERMES_KANBAN_DATABASE
       return await dispatcherProgram({ ...dispatcherFacts(context), ...(database !== undefined && { database }) })
+    }
+    if (line.args.join(' ') === 'meter') {
+      const { meterProgram } = require('#bundle/meter.cjs') as typeof import('./bundles/meter.ts')
+      return await meterProgram(meterFacts(context))
     }
     if (line.args[0] === 'kanban') {
       // Workers and scripts type it all day: half of the whole command line to load.

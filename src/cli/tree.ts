@@ -12,6 +12,7 @@ import { NODE_COMMANDS } from './commands/nodes.ts'
 import { PROFILE_COMMANDS } from './commands/profile.ts'
 import { SETUP_COMMANDS } from './commands/setup.ts'
 import { SLOT_COMMANDS } from './commands/slots.ts'
+import { USAGE_COMMANDS } from './commands/usage/usage.ts'
 import type { Command, Group } from './context/command.ts'
 
 export const GROUPS: readonly Group[] = [
@@ -37,6 +38,7 @@ export const COMMANDS: readonly Command[] = [
   ...SETUP_COMMANDS,
   ...LOG_COMMANDS,
   ...NODE_COMMANDS,
+  ...USAGE_COMMANDS,
   ...DOCTOR_COMMANDS,
   ...CONFIG_COMMANDS,
   ...ENV_COMMANDS,

@@ -97,6 +97,11 @@ export const VARIABLES: readonly VariableSpec[] = [
     'on',
     'set to any value that is not truthy: require a log-in for the public API paths too',
   ),
+  spec(
+    'HERMES_METER_PORT',
+    '8643',
+    'port of the [meter](usage.md) on 127.0.0.1, for containers with the network of the host',
+  ),
   spec('HERMES_DOCKER_EXEC_AS_ROOT', 'off', 'truthy: `hermes` stays root when root runs it'),
   spec(
     'HERMES_GATEWAY_NO_SUPERVISE',

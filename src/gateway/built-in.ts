@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import {
   type ConfigProblem,
   configProblemText,
+  isBudgetProblem,
   isDispatchersProblem,
   loadConfig,
   type ProfileConfig,
@@ -91,7 +92,7 @@ async function runUntil(stopped: StopRequested, facts: GatewayFacts, starters: r
  * checks `gateway:`.
  */
 const isFatal = (problem: ConfigProblem): boolean =>
-  problem.key === '' || problem.key === 'agent' || problem.key.startsWith('agent.')
+  problem.key === '' || problem.key === 'agent' || problem.key.startsWith('agent.') || isBudgetProblem(problem)
 
 /** Exit code 78 parks the slot: starting again would not help. */
 export const configurationError = (text: string): HermesError =>

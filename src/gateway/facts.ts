@@ -8,6 +8,8 @@ export interface GatewayFacts {
   readonly home: string
   readonly install: string
   readonly runDir: string
+  /** Where the slots' directories lie. */
+  readonly scanDir: string
   readonly controlSocket: string
   readonly env: Environment
   readonly uid: number

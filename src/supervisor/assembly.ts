@@ -32,6 +32,7 @@ import { StatusFiles } from './operator/status-files.ts'
 import { WorkersDeadline } from './operator/workers-deadline.ts'
 import { DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import { LimitedLog } from './reconcile/limited-log.ts'
+import { MeterSlot } from './reconcile/meter-slot.ts'
 import { ProfileSlots } from './reconcile/profiles.ts'
 import { SlotDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
@@ -195,6 +196,7 @@ export function makeVolume(
     again: () => life.reconcile(),
   })
   const { launcher, logs } = runs
+  const meter = new MeterSlot({ launcher, table })
   const advice = new StatusAdvice({ table, launcher, profiles, services, hasSocket: start.controlFd !== undefined })
   const life = new VolumeLifecycle({
     start,
@@ -210,6 +212,7 @@ export function makeVolume(
       table,
       profiles,
       dispatcher,
+      meter,
       services,
       waiting,
       scheduled,

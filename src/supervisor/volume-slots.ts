@@ -1,5 +1,6 @@
 import type { Journal } from '../log/io/journal.ts'
 import { truthy } from '../profile/environment/environment.ts'
+import { METER } from '../profile/environment/metered.ts'
 import { readDesired } from '../profile/state/state.ts'
 import type { SupervisorStart } from '../protocol/start-up.ts'
 import { isOccupied } from '../slot/slot.ts'
@@ -8,6 +9,7 @@ import { profileDir, profileOfSlot } from '../system/paths.ts'
 import type { GatewayFiles } from './operator/gateway-files.ts'
 import type { StatusFiles } from './operator/status-files.ts'
 import { DISPATCHER, type DispatcherSlot } from './reconcile/dispatcher-slot.ts'
+import type { MeterSlot } from './reconcile/meter-slot.ts'
 import type { ProfileSlots } from './reconcile/profiles.ts'
 import { watchProfiles } from './reconcile/watch.ts'
 import type { ServiceSlots } from './services/image-services.ts'
@@ -18,6 +20,9 @@ import type { SlotTable } from './slots/table.ts'
 /** The dashboard's slot; a container whose main program it is has no such slot. */
 const DASHBOARD = 'dashboard'
 
+/** Helpers that write to the volume. */
+const ON_VOLUME: readonly string[] = [DISPATCHER, METER]
+
 export interface VolumeSlotsOptions {
   readonly start: Pick<SupervisorStart, 'home' | 'foreground' | 'main'>
   /** The container environment. */
@@ -27,6 +32,7 @@ export interface VolumeSlotsOptions {
   readonly table: SlotTable
   readonly profiles: ProfileSlots
   readonly dispatcher: DispatcherSlot
+  readonly meter: MeterSlot
   readonly services: ServiceSlots
   readonly waiting: Pick<WaitingGateways, 'begin'>
   readonly scheduled: Pick<ScheduledGateways, 'begin'>
@@ -49,8 +55,11 @@ export class VolumeSlots {
 
   /** Compares the disk with the slots. @returns one line per step */
   reconcile(): readonly string[] {
-    this.#options.dispatcher.update()
-    return this.#options.profiles.reconcile()
+    const { dispatcher, meter, profiles } = this.#options
+    dispatcher.update()
+    const steps = profiles.reconcile()
+    meter.poll()
+    return steps
   }
 
   /** State files are not written: the volume is another container's. */
@@ -77,7 +86,7 @@ export class VolumeSlots {
   }
 
   #register(isFirst: boolean, reconcile: () => void): void {
-    const { start, container, journal, table, profiles, dispatcher, services, waiting, scheduled, clock } =
+    const { start, container, journal, table, profiles, dispatcher, meter, services, waiting, scheduled, clock } =
       this.#options
     const { home, foreground, main } = start
     if (isFirst && foreground && main.length === 0) this.#startDefault()
@@ -90,18 +99,23 @@ export class VolumeSlots {
     }
     table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
     dispatcher.watch()
+    meter.watch()
     services.begin(isFirst)
     waiting.begin()
     scheduled.begin()
-    const polled = (): void => dispatcher.poll()
+    const polled = (): void => {
+      dispatcher.poll()
+      meter.poll()
+    }
     this.#watch = watchProfiles({ home, clock, changed: reconcile, polled, warn: journal.warn })
   }
 
   /** The lease was another container's for a while and is ours again: what should run does. */
   resume(): void {
-    const { table, files, start, dispatcher } = this.#options
+    const { table, files, start, dispatcher, meter } = this.#options
     files.hold(false)
     dispatcher.watch()
+    meter.watch()
     this.reconcile()
     for (const { key, slot } of table.entries()) {
       const profile = profileOfSlot(key)
@@ -114,13 +128,14 @@ export class VolumeSlots {
 
   /** The lease is another container's: what uses the volume goes down. */
   stop(): void {
-    const { journal, dispatcher, table, files } = this.#options
+    const { journal, dispatcher, meter, table, files } = this.#options
     // The state files are the other one's now.
     files.hold(true)
     dispatcher.forget()
+    meter.forget()
     const onVolume = table
       .entries()
-      .filter(({ key, job }) => profileOfSlot(key) !== undefined || job !== undefined || key === DISPATCHER)
+      .filter(({ key, job }) => profileOfSlot(key) !== undefined || job !== undefined || ON_VOLUME.includes(key))
     if (onVolume.some(({ slot }) => isOccupied(slot)))
       journal.error('another container has taken the volume; the gateways here are stopped')
     for (const { key } of onVolume) table.dispatch(key, { type: 'want', wanted: 'down' })

@@ -3,8 +3,8 @@ import { createServer } from 'node:http'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Agent, AgentError, answerText } from '../../src/gateway/agent/agent.ts'
-import { readStoredKeys, storeKey } from '../../src/gateway/agent/auth-file.ts'
 import { configureAgent } from '../../src/gateway/agent/configure.ts'
+import { readStoredKeys, storeKey } from '../../src/profile/environment/auth-file.ts'
 import { systemClock } from '../../src/system/clock.ts'
 import { startUpstream, type Upstream } from '../support/dashboard/openai-upstream.ts'
 import { scratchDir } from '../support/scratch.ts'
@@ -20,7 +20,7 @@ afterEach(() => upstream[Symbol.asyncDispose]())
 
 const agent = (environment: Record<string, string> = {}, baseUrl = upstream.baseUrl): Agent =>
   configureAgent({
-    config: { command: null, pool: null, openai: { baseUrl, model: 'small', apiKeyEnv: 'UP_KEY' } },
+    config: { command: null, pool: null, openai: { baseUrl, model: 'small', apiKeyEnv: 'UP_KEY' }, metered: false, keySecret: null },
     profileDir: dir,
     environment,
     clock: systemClock(),

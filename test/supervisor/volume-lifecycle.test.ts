@@ -7,6 +7,7 @@ import type { Journal } from '../../src/log/io/journal.ts'
 import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
 import type { SlotEvent } from '../../src/slot/slot.ts'
 import { DispatcherSlot } from '../../src/supervisor/reconcile/dispatcher-slot.ts'
+import { MeterSlot } from '../../src/supervisor/reconcile/meter-slot.ts'
 import { ProfileSlots } from '../../src/supervisor/reconcile/profiles.ts'
 import type { SlotTable } from '../../src/supervisor/slots/table.ts'
 import { VolumeFiles } from '../../src/supervisor/volume-files.ts'
@@ -50,10 +51,12 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   }
   const warn = (text: string): void => expect.fail(text)
   const stateStore = { keep: () => undefined }
+  const launcher = { metersAny: false }
   const parts = {
     table,
     profiles: { boot: note('boot'), reconcile: note('reconcile'), close: () => undefined },
     dispatcher: new DispatcherSlot({ home, hasDatabase: false, warn, table: table as unknown as SlotTable }),
+    meter: new MeterSlot({ launcher, table: table as unknown as SlotTable }),
     services: { begin: note('services'), stop: () => undefined },
     files: { hold: note('hold'), containerStops: () => undefined, want: () => undefined },
     statusFiles: { flush: () => undefined, writeNow: () => undefined, containerStops: () => undefined },
@@ -91,7 +94,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     controlChannels: () => ({ close: () => undefined, leave: () => undefined }),
     logNextSteps: () => undefined,
   })
-  return { life, clock, done, told, slots }
+  return { life, clock, done, told, slots, launcher }
 }
 
 /** Counts until the volume is ours, as where locks do not work, and begins. */
@@ -155,6 +158,27 @@ test('the dispatcher goes down with a volume that is lost, stays down, and comes
   life.begin()
   clock.advance(60_000)
   expect(dispatcher()).toEqual(['tell dispatcher up', 'tell dispatcher down', 'tell dispatcher up'])
+  life.stop()
+})
+
+test('the meter starts with the first profile that needs it, and goes down with a volume that is lost', async () => {
+  const { life, clock, done, slots, launcher } = await begunByCounting()
+  const meter = (): readonly string[] => done.filter((what) => what.endsWith('meter') || what.includes(' meter '))
+  life.reconcile()
+  expect(meter()).toEqual([])
+  launcher.metersAny = true
+  life.reconcile()
+  expect(meter()).toEqual(['register meter', 'tell meter up'])
+  slots.push({ key: 'meter', slot: { state: 'up', wanted: 'up' } })
+  life.reconcile()
+  expect(meter()).toHaveLength(2)
+  writeFileSync(leaseFile(), other)
+  clock.advance(60_000)
+  expect([life.phase, meter().at(-1)]).toEqual(['waiting', 'tell meter down'])
+  writeFileSync(leaseFile(), '')
+  clock.advance(10_000)
+  life.begin()
+  expect(meter().at(-1)).toBe('tell meter up')
   life.stop()
 })
 

@@ -5,6 +5,7 @@ import { refuseClosedVariable } from '../../profile/config/refused-secrets.ts'
 import { withVariable } from '../../profile/environment/dot-env-edit.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment/environment.ts'
 import { sourceText } from '../../profile/environment/fetch-secrets.ts'
+import { meteredAccess } from '../../profile/environment/metered.ts'
 import { ownName } from '../../profile/environment/own-environment.ts'
 import { replaceFile } from '../../profile/replace-file.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
@@ -101,6 +102,7 @@ function showEnvironment(context: Context): Outcome {
     dotEnv: dotEnv.variables,
     gatewayEnv: config.gateway.env,
     secretNames: Object.keys(config.secrets),
+    metered: meteredAccess(name, config.agent, () => 'made at each start'),
     ...(stopTimeout === undefined ? {} : { supervisor: { HERMES_STOP_TIMEOUT: stopTimeout } }),
   })
   const known = variables.map((variable) => ({ ...variable, value: mask(variable.name, variable.value) }))

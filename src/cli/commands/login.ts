@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { authFile, storeKey } from '../../gateway/agent/auth-file.ts'
 import { loadConfig } from '../../profile/config/config.ts'
+import { authFile, storeKey } from '../../profile/environment/auth-file.ts'
 import { readDotEnv } from '../../profile/environment/environment.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { warningLine } from '../../system/text/foreign-text.ts'

@@ -83,6 +83,7 @@ export const gatewayFacts = (context: Context) => {
     install,
     controlSocket: paths.controlSocket,
     runDir: paths.runDir,
+    scanDir: paths.scanDir,
     env,
     uid,
     clock,

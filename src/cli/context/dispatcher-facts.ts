@@ -25,3 +25,13 @@ export const dashboardFacts = (context: Context) => ({
   ...dispatcherFacts(context),
   install: context.install,
 })
+
+/** Facts that the meter needs. */
+export const meterFacts = ({ home, paths, clock, env, output }: Context) => ({
+  home,
+  paths,
+  clock,
+  env,
+  out: output.out,
+  err: output.err,
+})

@@ -31,6 +31,7 @@ export async function profileAgent(context: Context): Promise<ProfileAgent> {
     install,
     runDir: paths.runDir,
     environmentDir: paths.environmentDir,
+    scanDir: paths.scanDir,
     env,
     clock,
   })

@@ -1,13 +1,16 @@
 import { join } from 'node:path'
 import type { AgentConfig } from '../../profile/config/config.ts'
+import { readStoredKeys } from '../../profile/environment/auth-file.ts'
 import type { Clock } from '../../system/clock.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { secondsToMs } from '../../system/text/seconds.ts'
-import type { Agent } from './agent.ts'
-import { readStoredKeys } from './auth-file.ts'
+import { type Agent, AgentError } from './agent.ts'
 import { commandAgent } from './command.ts'
 import { openAiAgent } from './openai.ts'
 import { programNative } from './pipes.ts'
+
+/** The meter may be starting, or starting again. */
+const METER_STARTS_MS = 15_000
 
 export interface AgentFacts {
   readonly config: AgentConfig
@@ -43,12 +46,32 @@ export function configureAgent(facts: AgentFacts): Agent | null {
       },
     })
   }
-  const { openai } = config
+  const { openai, metered } = config
   if (openai === null) return null
+  if (metered) {
+    const { OPENAI_BASE_URL: baseUrl, OPENAI_API_KEY: token } = environment
+    if (!baseUrl || !token) throw noMeter()
+    return openAiAgent(
+      {
+        endpoint: { ...openai, baseUrl },
+        key: () => token,
+        environment,
+        clock,
+        silenceMs,
+        patienceMs: METER_STARTS_MS,
+      },
+      () => soulOf(profileDir),
+    )
+  }
   // The environment first: what an operator set for this container wins over what was once typed into `hermes login`.
   const key = (): string | undefined => environment[openai.apiKeyEnv] || readStoredKeys(profileDir)[openai.apiKeyEnv]
   return openAiAgent({ endpoint: openai, key, environment, clock, silenceMs }, () => soulOf(profileDir))
 }
+
+const noMeter = (): AgentError =>
+  new AgentError('misconfigured', 'the endpoint of this profile is reached through the meter, and there is none here', {
+    next: 'start Hermes, or restart the gateway: the meter starts with the first gateway that has a budget or agent.meter',
+  })
 
 /** SOUL.md, read for each question so that an edit takes effect at once. Missing or unreadable: no system prompt. */
 const soulOf = (profileDir: string): string =>

@@ -1,8 +1,9 @@
 import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { Agent as HttpsAgent, request as requestTls } from 'node:https'
-import { getCACertificates } from 'node:tls'
 import type { OpenAiEndpoint } from '../../profile/config/kinds.ts'
-import type { Clock } from '../../system/clock.ts'
+import { type Clock, pause } from '../../system/clock.ts'
+import { hasCode } from '../../system/error-code.ts'
+import { trustedCertificates } from '../../system/net/certificates.ts'
 import { redactor } from '../../system/text/redact.ts'
 import { AgentError, cancelled, isAborted, type UpstreamError } from './agent.ts'
 import { errorMessageIn } from './answer.ts'
@@ -18,6 +19,8 @@ export interface EndpointFacts {
   readonly clock: Clock
   /** Longest wait for a sign of life, ms. */
   readonly silenceMs: number
+  /** How long to try again while nothing listens there; absent: not at all. */
+  readonly patienceMs?: number
 }
 
 /** An answer that has begun with status 200. */
@@ -39,6 +42,8 @@ export interface Endpoint {
 const USER_AGENT = `hermes/${typeof HERMES_VERSION === 'string' ? HERMES_VERSION : '0'}`
 const MAX_ERROR_BYTES = 64 * 1024
 const IDLE_SOCKET_MS = 15_000
+/** Pause between two attempts to reach an endpoint that is just starting. */
+const AGAIN_MS = 200
 
 /** @throws AgentError misconfigured when base_url is not an http or https address */
 export function openEndpoint(facts: EndpointFacts): Endpoint {
@@ -46,7 +51,7 @@ export function openEndpoint(facts: EndpointFacts): Endpoint {
   const url = completionsUrl(endpoint.baseUrl)
   const secure = url.protocol === 'https:'
   const pool = { keepAlive: true, timeout: IDLE_SOCKET_MS, proxyEnv: environment as NodeJS.ProcessEnv }
-  const agent = secure ? new HttpsAgent({ ...pool, ca: trusted() }) : new HttpAgent(pool)
+  const agent = secure ? new HttpsAgent({ ...pool, ca: trustedCertificates() }) : new HttpAgent(pool)
 
   const send = (body: string, signal: AbortSignal | undefined, mayRepeat: boolean): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
@@ -86,10 +91,22 @@ export function openEndpoint(facts: EndpointFacts): Endpoint {
       outgoing.end(body)
     })
 
+  const patiently = async (attempt: () => Promise<IncomingMessage>, signal: AbortSignal | undefined) => {
+    const untilMs = clock.nowMs() + (facts.patienceMs ?? 0)
+    for (;;) {
+      try {
+        return await attempt()
+      } catch (error) {
+        if (!isRefusedConnection(error) || clock.nowMs() >= untilMs || isAborted(signal)) throw error
+      }
+      await pause(clock, AGAIN_MS, signal)
+    }
+  }
+
   return {
     async ask(body, signal) {
       if (isAborted(signal)) throw cancelled()
-      const incoming = await send(body, signal, true)
+      const incoming = await patiently(() => send(body, signal, true), signal)
       const chunks = (): AsyncGenerator<Buffer, void, undefined> => read(incoming, url, clock, silenceMs, signal)
       if (incoming.statusCode === 200) {
         return { contentType: incoming.headers['content-type'] ?? '', chunks }
@@ -103,6 +120,9 @@ export function openEndpoint(facts: EndpointFacts): Endpoint {
     },
   }
 }
+
+const isRefusedConnection = (error: unknown): boolean =>
+  error instanceof AgentError && hasCode(error.cause, 'ECONNREFUSED')
 
 function completionsUrl(baseUrl: string): URL {
   const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined
@@ -118,9 +138,6 @@ function completionsUrl(baseUrl: string): URL {
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/chat/completions`
   return url
 }
-
-/** Node's own list and the system's: an image may have had a company's certificate installed. */
-const trusted = (): string[] => [...new Set([...getCACertificates('default'), ...getCACertificates('system')])]
 
 async function* read(
   incoming: IncomingMessage,

@@ -3,10 +3,10 @@ import { createRequire } from 'node:module'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import type { SignalName } from '../../system/signals.ts'
 import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type Ready } from './keys.ts'
-import type { GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
+import type { Budget, GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
 import { readPlainLines } from './plain-lines.ts'
 import { type ProgramRules, programRules } from './program-keys.ts'
-import type { Dependency, Secrets } from './program-kinds.ts'
+import type { Dependency, Secrets, SecretSource } from './program-kinds.ts'
 
 /** Settings of a profile's gateway; durations in ms. */
 export interface GatewayConfig extends ProgramRules {
@@ -32,6 +32,10 @@ export interface AgentConfig {
   readonly command: readonly string[] | null
   readonly openai: OpenAiEndpoint | null
   readonly pool: string | null
+  /** Its requests go through the meter, by `agent.meter` or because there is a budget. */
+  readonly metered: boolean
+  /** Where the meter gets the key, if `secrets` has it: no slot of the profile does. */
+  readonly keySecret: SecretSource | null
 }
 
 export interface LoggingConfig {
@@ -61,6 +65,7 @@ export interface ProfileConfig {
   readonly secrets: Secrets
   readonly gateway: GatewayConfig
   readonly agent: AgentConfig
+  readonly budget: Budget | null
   readonly logging: LoggingConfig
   readonly kanban: KanbanConfig
   /**
@@ -108,7 +113,8 @@ export function parseConfig(text: string, file: string): LoadedConfig {
     const plain = readPlainLines(text)
     if (plain !== undefined) return { config: assemble(plain), problems: [] }
     const { values, problems } = yamlReader().readValues(text, file)
-    return { config: assemble(values), problems: firstOf(problems, file) }
+    const config = assemble(values, problems.some(isBudgetProblem))
+    return { config, problems: firstOf(problems, file) }
   } catch (error) {
     // A profile's config.yaml must never bring down the supervisor, and with it all other gateways.
     const message = `cannot be understood: ${(error as Error).message}`
@@ -180,6 +186,10 @@ export const configProblemText = (problem: ConfigProblem): string =>
     problem.message,
   ].join(': ')
 
+/** The budget cannot be read, so nothing may be spent. */
+export const isBudgetProblem = ({ key }: ConfigProblem): boolean =>
+  key === 'budget' || key.startsWith('budget.') || key === 'agent.meter'
+
 /** Keys whose wrong values the dispatcher reports itself (docs/kanban-caps.md); `config check` reports them too. */
 export const isDispatchersProblem = ({ key }: ConfigProblem): boolean =>
   key === 'kanban.max_in_progress_per_profile' || key === 'kanban.default_assignee'
@@ -198,7 +208,16 @@ function yamlReader(): typeof import('./reader.ts') {
   return createRequire(import.meta.url)('./reader.ts') as typeof import('./reader.ts')
 }
 
-function assemble(v: ConfigValues): ProfileConfig {
+/** A metered profile has an address and a token of the meter in these variables. */
+const withoutKey = (secrets: Secrets, keyName: string): Secrets =>
+  Object.fromEntries(
+    Object.entries(secrets).filter(([name]) => ![keyName, 'OPENAI_API_KEY', 'OPENAI_BASE_URL'].includes(name)),
+  )
+
+/** @param isClosed a budget that cannot be read is not the same as none: the meter refuses until it is corrected */
+function assemble(v: ConfigValues, isClosed = false): ProfileConfig {
+  const metered = isClosed || v['agent.meter'] || v.budget !== null
+  const keyName = v['agent.openai']?.apiKeyEnv ?? 'OPENAI_API_KEY'
   const dashboard: Record<string, string> = {}
   for (const [key, value] of Object.entries(v)) {
     if (!key.startsWith('dashboard.') || value === null) continue
@@ -207,7 +226,7 @@ function assemble(v: ConfigValues): ProfileConfig {
   }
   return {
     description: v.description,
-    secrets: v.secrets,
+    secrets: metered ? withoutKey(v.secrets, keyName) : v.secrets,
     gateway: {
       command: v['gateway.command'],
       env: v['gateway.env'],
@@ -234,7 +253,14 @@ function assemble(v: ConfigValues): ProfileConfig {
         rlimits: v['gateway.rlimits'],
       }),
     },
-    agent: { command: v['agent.command'], openai: v['agent.openai'], pool: v['agent.pool'] },
+    agent: {
+      command: v['agent.command'],
+      openai: v['agent.openai'],
+      pool: v['agent.pool'],
+      metered,
+      keySecret: (metered ? v.secrets[keyName] : undefined) ?? null,
+    },
+    budget: v.budget,
     logging: { maxBytes: v['logging.max_bytes'], archives: v['logging.archives'] },
     kanban: {
       defaultAssignee: v['kanban.default_assignee'],

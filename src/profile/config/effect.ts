@@ -19,6 +19,11 @@ export function effectOf(key: string, profile: string): Effect {
   if (section === 'kanban' || key === 'agent.pool')
     return { when: 'from the next tick of the dispatcher', next: 'hermes kanban dispatch' }
   if (section === 'dashboard') return { when: 'from the next start of the dashboard', next: 'hermes dashboard restart' }
+  if (section === 'budget')
+    return {
+      when: 'for requests through the meter at once; the first budget of a profile from the next start of its gateway',
+      next: `${hermes} gateway restart`,
+    }
   if (section === 'agent')
     return {
       when: 'for hermes chat and new tasks at once, for a running gateway from its next start',

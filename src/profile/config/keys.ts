@@ -5,6 +5,7 @@
 import {
   type Announcement,
   capacities,
+  budget,
   commandLine,
   duration as durationKind,
   flag,
@@ -130,6 +131,16 @@ export const CONFIG_KEYS = {
   'agent.pool': optional(
     poolName,
     'pool of the profile: kanban.pools says how many tasks may run at once on all profiles of a pool',
+  ),
+  'agent.meter': key(
+    flag,
+    false,
+    'false',
+    'true: its requests to agent.openai go through the meter, which keeps the key and counts tokens; so they do with a budget',
+  ),
+  budget: optional(
+    budget,
+    'limits of what it may spend on agent.openai, such as {per: day, usd: 5, warn_at: 0.8, task_usd: 1}; past one, its requests are refused',
   ),
   'logging.max_bytes': key(
     { ...whole(4096, 1_000_000_000), least: LEAST_LOG_BYTES },

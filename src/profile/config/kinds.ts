@@ -56,6 +56,17 @@ export interface OpenAiEndpoint {
   readonly apiKeyEnv: string
 }
 
+/** Limits of what a profile may spend on its endpoint; null: none of that kind. */
+export interface Budget {
+  readonly per: 'day' | 'month'
+  readonly usd: number | null
+  readonly tokens: number | null
+  /** Share of a limit from which a warning is given, 0 to 1. */
+  readonly warnAt: number
+  /** For each task of the board, over all of its runs. */
+  readonly taskUsd: number | null
+}
+
 const MAX_FD = 63
 export const VARIABLE = /^[A-Za-z_][A-Za-z0-9_]*$/
 const URL_START = /^https?:\/\//
@@ -301,4 +312,44 @@ export const openAi: Kind<OpenAiEndpoint> = {
     'base_url',
     'model',
   ),
+}
+
+const DEFAULT_WARN_AT = 0.8
+const MOST_USD = 1_000_000
+const MOST_TOKENS = 1e12
+const USD: Schema = { type: 'number', minimum: 0, maximum: MOST_USD }
+const per = oneOf('day', 'month')
+const BUDGET_KEYS = ['per', 'usd', 'tokens', 'warn_at', 'task_usd'] as const
+
+const readAmount = (value: unknown, max: number): number | undefined =>
+  typeof value === 'number' && value >= 0 && value <= max ? value : undefined
+
+export const budget: Kind<Budget> = {
+  expected:
+    '{per: day or month, usd: an amount, tokens: a whole number, task_usd: an amount, warn_at: 0 to 1}, with usd, tokens or task_usd',
+  read(value) {
+    if (!isRecord(value) || !hasOnly(value, ...BUDGET_KEYS)) return undefined
+    const limits = [
+      value.usd === undefined ? null : readAmount(value.usd, MOST_USD),
+      value.tokens === undefined ? null : readWhole(value.tokens, 0, MOST_TOKENS),
+      value.task_usd === undefined ? null : readAmount(value.task_usd, MOST_USD),
+    ]
+    const [usd, tokens, taskUsd] = limits
+    const period = per.read(value.per ?? 'day')
+    const warnAt = readAmount(value.warn_at ?? DEFAULT_WARN_AT, 1)
+    if (period === undefined || warnAt === undefined || limits.every((limit) => limit === null)) return undefined
+    if (usd === undefined || tokens === undefined || taskUsd === undefined) return undefined
+    return { per: period, usd, tokens, warnAt, taskUsd }
+  },
+  schema: {
+    ...mapSchema({
+      per: { ...per.schema, default: 'day' },
+      usd: USD,
+      tokens: whole(0, MOST_TOKENS).schema,
+      task_usd: USD,
+      warn_at: { type: 'number', minimum: 0, maximum: 1, default: DEFAULT_WARN_AT },
+    }),
+    anyOf: ['usd', 'tokens', 'task_usd'].map((name) => ({ required: [name] })),
+  },
+  converted: true,
 }

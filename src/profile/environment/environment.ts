@@ -7,13 +7,14 @@ import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 import { decodeBytes } from '../../system/text/byte-text.ts'
 import { SECRET_NAMES_VARIABLE } from '../../system/text/redact.ts'
 import { type DotEnv, parseDotEnv } from './dot-env.ts'
+import { METER, type MeteredAccess, meterVariables } from './metered.ts'
 
 export { truthy } from '../../system/markers.ts'
 
 export interface EnvironmentVariable {
   readonly name: string
   readonly value: string
-  /** Source of the value: `built-in`, `container`, `.env`, `config.yaml gateway.env`, `supervisor`. */
+  /** Source of the value: `built-in`, `container`, `.env`, `config.yaml gateway.env`, `meter`, `supervisor`. */
   readonly source: string
 }
 
@@ -45,6 +46,8 @@ export interface SlotEnvironmentFacts {
   readonly gatewayEnv: Variables
   /** Names of `secrets` in config.yaml: their values, which are fetched later, are not part of the result. */
   readonly secretNames?: readonly string[]
+  /** How it reaches its endpoint, if the profile is metered. */
+  readonly metered?: MeteredAccess | undefined
   /** More that the supervisor sets, such as HERMES_STOP_TIMEOUT; wins over everything. */
   readonly supervisor?: Variables
 }
@@ -55,7 +58,7 @@ const BUILT_IN: Variables = { PATH: DEFAULT_PATH, LANG: 'C.UTF-8' }
 
 /**
  * Builds the environment of a slot's process, in order of precedence: built-in, container, `.env`, `gateway.env`,
- * `secrets`, supervisor; for the default profile and helpers, the container's variables override `.env`. Pure.
+ * `secrets`, meter, supervisor; for the default profile and helpers, the container's variables override `.env`. Pure.
  */
 export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
   const warnings: string[] = []
@@ -85,10 +88,24 @@ export function slotEnvironment(facts: SlotEnvironmentFacts): SlotEnvironment {
         warnings.push(`${facts.slot}: ${source}: variable ${JSON.stringify(name.slice(0, 60))} is skipped: ${problem}`)
     }
   }
+  for (const [name, value] of Object.entries(meterLayer(facts, variables)))
+    variables.set(name, { name, value, source: METER })
   for (const [name, value] of Object.entries(supervisorLayer(facts, variables.get('PATH')?.value ?? DEFAULT_PATH))) {
     variables.set(name, { name, value, source: 'supervisor' })
   }
   return { variables: [...variables.values()].sort((a, b) => (a.name < b.name ? -1 : 1)), warnings }
+}
+
+/** Takes the endpoint's key out, and gives the meter's address in its place. */
+function meterLayer(
+  { metered, container }: SlotEnvironmentFacts,
+  variables: Map<string, EnvironmentVariable>,
+): Variables {
+  if (metered === undefined) return {}
+  // Without a token neither address nor key: a program must not find another way out by chance.
+  for (const name of [metered.apiKeyEnv, 'OPENAI_API_KEY', 'OPENAI_BASE_URL']) variables.delete(name)
+  const given = Object.fromEntries([...variables.values()].map(({ name, value }) => [name, value]))
+  return meterVariables(metered, { ...given, HERMES_METER_PORT: container.HERMES_METER_PORT ?? '' })
 }
 
 type Layer = readonly [source: string, values: Variables]

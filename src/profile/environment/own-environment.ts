@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { gatewaySlot } from '../../system/paths.ts'
 import type { Environment } from '../../system/programs/install.ts'
@@ -8,6 +9,7 @@ import { fileVariable, SECRET_VARIABLES } from '../../system/secret-variables.ts
 import { configProblemText, isSecretsProblem, loadConfig } from '../config/config.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from './environment.ts'
 import { fetchSecrets } from './fetch-secrets.ts'
+import { issueOwnToken, meteredAccess } from './metered.ts'
 
 export interface OwnEnvironmentFacts {
   readonly profile: string
@@ -17,6 +19,8 @@ export interface OwnEnvironmentFacts {
   readonly runDir: string
   /** The container environment store; what this process has wins over it (`docker exec -e`). */
   readonly environmentDir?: string
+  /** Where the slots' directories lie; absent: there is no meter to ask. */
+  readonly scanDir?: string
   readonly env: Environment
   readonly clock: Clock
 }
@@ -58,6 +62,7 @@ export async function ownEnvironment(facts: OwnEnvironmentFacts): Promise<{
     dotEnv: dotEnv.variables,
     gatewayEnv: config.gateway.env,
     secretNames: Object.keys(config.secrets),
+    metered: meteredAccess(profile, config.agent, () => ownToken(facts)),
   })
   const environment = Object.fromEntries(variables.map(({ name, value }) => [name, value]))
   const fetched = await fetchSecrets({ secrets: config.secrets, dir, env: environment, clock })
@@ -67,6 +72,14 @@ export async function ownEnvironment(facts: OwnEnvironmentFacts): Promise<{
       next: `${failed.next}, or correct secrets.${failed.name} in ${file}`,
     })
   return { environment: { ...environment, ...fetched.values }, warnings: [...dotEnv.warnings, ...warnings] }
+}
+
+/** Undefined where no meter has run: without one, a metered profile reaches nothing. */
+function ownToken({ profile, scanDir, env }: OwnEnvironmentFacts): string | undefined {
+  if (scanDir === undefined) return undefined
+  const { HERMES_KANBAN_TASK: task, HERMES_KANBAN_BOARD: board } = env
+  const holder = { profile, ...(task && { task }), ...(task && board && { board }) }
+  return unlessCode(['ENOENT', 'EACCES', 'ENOTDIR'], () => issueOwnToken(scanDir, process.pid, holder), undefined)
 }
 
 /** Our name as the accounts have it, or our number: where USER is not set, as in cron. */

@@ -112,6 +112,11 @@ export class Launcher {
     return gateway.command !== null || agent.command !== null || agent.openai !== null
   }
 
+  /** Whether a profile's settings, as far as they were read, need the meter. */
+  get metersAny(): boolean {
+    return this.#configs.metersAny
+  }
+
   forget(slot: string): void {
     const profile = profileOfSlot(slot)
     if (profile !== undefined) this.#configs.forget(profile)

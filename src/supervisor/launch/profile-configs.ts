@@ -11,17 +11,24 @@ import { below, profileDir } from '../../system/paths.ts'
 export class ProfileConfigs {
   readonly #fileOf: (profile: string) => string
   readonly #cache
+  #metersAny = false
 
   constructor(home: string, warn: (text: string) => void) {
     this.#fileOf = (profile) => below(profileDir(home, profile), 'config.yaml')
     this.#cache = new ConfigCache((loaded) => {
       for (const problem of loaded.problems) if (!isDispatchersProblem(problem)) warn(configProblemText(problem))
+      if (loaded.config.agent.metered) this.#metersAny = true
       return loaded
     })
   }
 
   of(profile: string): ProfileConfig {
     return this.#cache.of(this.#fileOf(profile)).config
+  }
+
+  /** A profile that was read in this life of the supervisor needs the meter; looking costs nothing. */
+  get metersAny(): boolean {
+    return this.#metersAny
   }
 
   /** Problems found at the last reading. */

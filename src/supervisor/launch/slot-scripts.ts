@@ -7,12 +7,14 @@ import {
   type SlotEnvironment,
   slotEnvironment,
 } from '../../profile/environment/environment.ts'
+import { issueToken, METER, type MeterHolder, meteredAccess } from '../../profile/environment/metered.ts'
 import { closeSecretFiles } from '../../profile/environment/secret-files.ts'
 import { RECORD_FILE } from '../../profile/environment/secrets-record.ts'
 import type { SlotSecretsFacts } from '../../profile/environment/slot-secrets.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Slot } from '../../slot/slot.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { EXIT } from '../../system/errors.ts'
 import { below, profileDir, profileOfSlot, type RunPaths } from '../../system/paths.ts'
 import { ownNode } from '../../system/programs/own-node.ts'
@@ -60,11 +62,18 @@ const DEFAULT_STOP_TIMEOUT_S = '8'
 const helperCommands: Readonly<Record<string, readonly string[]>> = {
   dashboard: ['dashboard'],
   dispatcher: ['kanban', 'dispatcher'],
+  [METER]: ['meter'],
 }
 
 /** Slots of programs of our own that serve all profiles. */
 export const HELPERS: readonly string[] = Object.keys(helperCommands)
 export const isHelper = (slot: string): boolean => Object.hasOwn(helperCommands, slot)
+
+/** A worker's requests count for its task. */
+const holderIn = (profile: string, job: JobSpec | undefined): MeterHolder => {
+  const { HERMES_KANBAN_TASK: task, HERMES_KANBAN_BOARD: board } = job?.env ?? {}
+  return { profile, ...(task && { task }), ...(task && board && { board }) }
+}
 
 /** The shell would say of such a script that it is not there. */
 function crlfIn([program = '']: readonly string[], cwd: string, path: string): string | undefined {
@@ -92,7 +101,8 @@ export class SlotScripts {
     const dir = profile === null ? home : profileDir(home, profile)
     const { gateway, secrets } = profile === null ? { gateway: null, secrets: {} } : configs.of(profile)
     if (profile !== null) for (const line of closeSecretFiles(dir)) warn(line)
-    const { variables, warnings } = this.#environment(slot, profile, job)
+    const holder = profile === null ? undefined : holderIn(profile, job)
+    const { variables, warnings } = this.#environment(slot, profile, { job, holder })
     for (const warning of warnings) warn(`${slot}: ${warning}`)
     const cwd = job?.cwd ?? dir
     const path = variables.find(({ name }) => name === 'PATH')?.value ?? ''
@@ -120,7 +130,7 @@ export class SlotScripts {
 
   /** The program that tells which of these secrets have changed since the start of the slot's process. */
   secretsCheck(slot: string, { profile, secrets, pid, names }: SecretsCheck): CheckProgram {
-    const { variables } = this.#environment(slot, profile, undefined, Object.keys(secrets))
+    const { variables } = this.#environment(slot, profile, { secretNames: Object.keys(secrets) })
     return {
       command: [...this.#fetchProgram(slot, profile, secrets), `${pid}`, ...names],
       cwd: profileDir(this.#options.home, profile),
@@ -142,13 +152,31 @@ export class SlotScripts {
     return [...ownNode('slot-secrets', install), JSON.stringify(facts)]
   }
 
-  /** @param secretNames if they are others than those of config.yaml */
-  #environment(slot: string, profile: string | null, job?: JobSpec, secretNames?: readonly string[]): SlotEnvironment {
+  #environment(
+    slot: string,
+    profile: string | null,
+    {
+      job,
+      holder,
+      secretNames,
+    }: {
+      readonly job?: JobSpec | undefined
+      /** Absent: it is not a start, and gets no token. */
+      readonly holder?: MeterHolder | undefined
+      /** If they are others than those of config.yaml. */
+      readonly secretNames?: readonly string[]
+    },
+  ): SlotEnvironment {
     const { home, paths, layout, install, identity, configs } = this.#options
     const dir = profile === null ? home : profileDir(home, profile)
-    const { gateway, secrets } = profile === null ? { gateway: null, secrets: {} } : configs.of(profile)
+    const config = profile === null ? undefined : configs.of(profile)
+    const { gateway, secrets } = config ?? { gateway: null, secrets: {} }
+    // Without its directory the slot cannot start anyway, and says so when its script is written.
+    const token = (): string | undefined =>
+      holder && unlessCode(['ENOENT'], () => issueToken(paths.scanDir, slot, holder), undefined)
     const container = this.#containerEnvironment()
-    const dotEnv = readDotEnv(below(dir, '.env'))
+    // The meter reads the keys itself, and keeps them out of its script.
+    const dotEnv = slot === METER ? { variables: {}, warnings: [] } : readDotEnv(below(dir, '.env'))
     const { variables, warnings } = slotEnvironment({
       slot,
       profile,
@@ -161,6 +189,7 @@ export class SlotScripts {
       dotEnv: dotEnv.variables,
       gatewayEnv: job?.env ?? gateway?.env ?? {},
       secretNames: secretNames ?? Object.keys(secrets),
+      metered: profile === null || config === undefined ? undefined : meteredAccess(profile, config.agent, token),
       supervisor: { HERMES_STOP_TIMEOUT: container.HERMES_STOP_TIMEOUT || DEFAULT_STOP_TIMEOUT_S },
     })
     return { variables, warnings: [...dotEnv.warnings, ...warnings] }

@@ -8,13 +8,14 @@ import { waitFor } from '../../support/wait.ts'
 
 const TIMEOUT_S = 3
 
-test.each(['dashboard', 'dispatcher'])(
+test.each(['dashboard', 'dispatcher', 'meter'])(
   'a %s that has stopped turning its loop is killed after the time-out, with a line, and starts again',
   async (helper) => {
     const port = await freePort()
     await using hermes = await startHermes({
-      profiles: [],
+      profiles: [{ name: 'default', gateway: { command: ['sleep', '100000'] }, agent: { meter: true } }],
       env: {
+        HERMES_METER_PORT: String(await freePort()),
         HERMES_DASHBOARD: '1',
         HERMES_DASHBOARD_HOST: '127.0.0.1',
         HERMES_DASHBOARD_PORT: String(port),

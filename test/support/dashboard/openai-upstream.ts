@@ -146,6 +146,9 @@ async function perform(
     response.write(event({ error: { message: behaviour.message, type: 'server_error' } }))
   else if (behaviour.do !== 'end-early') {
     response.write(event(chunk(body, {}, 'stop')))
+    // As OpenAI does it: in an event of its own, for those who ask.
+    if ((body.stream_options as { include_usage?: unknown } | undefined)?.include_usage === true)
+      response.write(event({ ...(chunk(body, {}) as object), choices: [], usage: USAGE }))
     response.write('data: [DONE]\n\n')
   }
   response.end()
@@ -184,5 +187,7 @@ const completion = (body: Received['body'], content: string): unknown => ({
   created: 1_795_000_000,
   model: body.model,
   choices: [{ index: 0, message: { role: 'assistant', content }, finish_reason: 'stop' }],
-  usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 },
+  usage: USAGE,
 })
+
+const USAGE = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }

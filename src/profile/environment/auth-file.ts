@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { changeAlone } from '../../profile/change-file.ts'
-import { replaceFile } from '../../profile/replace-file.ts'
+import { changeAlone } from '../change-file.ts'
+import { replaceFile } from '../replace-file.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'

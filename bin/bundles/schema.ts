@@ -1,2 +1,0 @@
-// Results of tasks by their schemas: loaded only by a command that has one.
-export { parseResult, parseSchema } from '../../src/kanban/handover/result-schema.ts'

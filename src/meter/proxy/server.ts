@@ -1,0 +1,171 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { holderOf, type MeterHolder } from '../../profile/environment/metered.ts'
+import { HermesError } from '../../system/errors.ts'
+import type { Level } from '../../system/level.ts'
+import { meteredPath, meteredQuestion } from '../question.ts'
+import { type Refusal, refusalBody, refused } from '../refusals.ts'
+import { passAnswer } from './answer.ts'
+import type { Counter } from './counter.ts'
+import type { Endpoints, ProfileEndpoint } from './endpoints.ts'
+import type { PriceFile } from './price-file.ts'
+import { sendUpstream, wasSent } from './upstream.ts'
+
+export interface MeterServerOptions {
+  /** Where the slots' directories lie, with the records of tokens. */
+  readonly scanDir: string
+  readonly endpoints: Endpoints
+  readonly counter: Counter
+  readonly prices: PriceFile
+  readonly log: (level: Level, text: string) => void
+}
+
+export interface MeterServer {
+  readonly server: Server
+  /** Takes no new request, and resolves when those that were forwarded are over. */
+  drain(): Promise<void>
+}
+
+const MAX_BODY_BYTES = 64 * 1024 * 1024
+/** Clients keep connections for their next request. */
+const KEEP_ALIVE_MS = 60_000
+
+export function meterServer(options: MeterServerOptions): MeterServer {
+  const running = new Set<Promise<void>>()
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
+    const work = handle(options, request, response).catch((error: unknown) => {
+      options.log('error', `a request went wrong: ${(error as Error).stack}`)
+      response.destroy()
+    })
+    running.add(work)
+    void work.finally(() => running.delete(work))
+  })
+  return {
+    server,
+    async drain() {
+      server.close()
+      server.closeIdleConnections()
+      while (running.size > 0) await Promise.all(running)
+      server.closeAllConnections()
+    },
+  }
+}
+
+async function handle(options: MeterServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  // An error of the client's connection is seen by those who write to it.
+  response.on('error', () => undefined)
+  const found = await find(options, request)
+  if ('code' in found) return refuse(request, response, found)
+  const body = await bodyOf(request)
+  if (body === undefined) return // the client has gone
+  if ('code' in body) return refuse(request, response, body)
+  await forward(options, { ...found, body }, request, response)
+}
+
+interface Found {
+  readonly holder: MeterHolder
+  readonly endpoint: ProfileEndpoint
+  /** Below `/v1/`, without the query. */
+  readonly path: string
+}
+
+/** Finds out who asks, and where the request is to go. */
+async function find(
+  { scanDir, endpoints }: MeterServerOptions,
+  request: IncomingMessage,
+): Promise<Found | Refusal> {
+  const target = meteredPath(request.url ?? '')
+  if (target === undefined)
+    return refused(404, 'not_found', 'there is nothing here; the address of a profile is /p/NAME/v1/…')
+  const { profile, path } = target
+  const [, token] = /^Bearer (\S+)$/i.exec(request.headers.authorization ?? '') ?? []
+  const holder = token === undefined ? undefined : holderOf(scanDir, token)
+  if (holder?.profile !== profile)
+    return refused(
+      401,
+      'invalid_token',
+      `this token is not one for profile "${profile}"; use OPENAI_API_KEY as the process was started with it`,
+    )
+  const endpoint = await endpoints.of(profile)
+  return 'code' in endpoint ? endpoint : { holder, endpoint, path }
+}
+
+async function forward(
+  { counter, prices, log }: MeterServerOptions,
+  { holder, endpoint, path, body }: Found & { readonly body: Buffer },
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { budget, key } = endpoint
+  const method = request.method ?? 'GET'
+  const isQuestion = method === 'POST'
+  const question = meteredQuestion(path, body)
+  const current = await prices.current()
+  let ticket: ReturnType<Counter['begin']>
+  try {
+    // In one turn: no other request comes in between.
+    const refusal = counter.refusal(holder, budget)
+    if (refusal !== undefined) return refuse(request, response, refusal)
+    ticket = counter.begin(holder, budget, question.model, current)
+  } catch (error) {
+    if (!(error instanceof HermesError)) throw error
+    log('error', `nothing is forwarded, because it could not be counted: ${error.message}`)
+    return refuse(request, response, refused(503, 'cannot_count', `the request cannot be counted: ${error.message}`))
+  }
+  const query = /\?[^#]*/.exec(request.url ?? '')?.[0] ?? ''
+  let incoming: IncomingMessage
+  try {
+    incoming = await sendUpstream(endpoint, {
+      method,
+      path: path + query,
+      headers: request.headers,
+      body: question.body,
+    })
+  } catch (error) {
+    if (wasSent(error)) ticket.finish(isQuestion)
+    else ticket.drop()
+    const message = `cannot reach ${endpoint.baseUrl.origin}: ${reasonOf(error as Error)}`
+    return refuse(request, response, refused(502, 'upstream_unreachable', message))
+  }
+  try {
+    await passAnswer(incoming, response, { addsUsage: question.addsUsage, isQuestion, ticket, key })
+  } catch {
+    // The endpoint broke off: what it has reported counts, and the client sees a broken answer as it would without us.
+    ticket.finish(isQuestion)
+    response.destroy()
+  }
+}
+
+const reasonOf = (error: Error): string =>
+  error.message ||
+  (error instanceof AggregateError ? error.errors.map((one: Error) => one.message).join(', ') : error.name)
+
+/** @returns undefined when the client has gone in the middle of it */
+async function bodyOf(request: IncomingMessage): Promise<Buffer | Refusal | undefined> {
+  const tooLarge = refused(413, 'too_large', `the request is larger than ${MAX_BODY_BYTES} bytes`)
+  if (Number(request.headers['content-length'] ?? 0) > MAX_BODY_BYTES) return tooLarge
+  const chunks: Buffer[] = []
+  let size = 0
+  try {
+    for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > MAX_BODY_BYTES) return tooLarge
+      chunks.push(chunk)
+    }
+  } catch {
+    return undefined
+  }
+  return Buffer.concat(chunks)
+}
+
+function refuse(request: IncomingMessage, response: ServerResponse, refusal: Refusal): void {
+  const { status, retryAfterS } = refusal
+  // The rest of a body is read and dropped: a client that is still sending would not see the refusal of a reset
+  // connection.
+  request.resume()
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    // Libraries would otherwise ask again, twice, before their program hears of it.
+    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS), 'x-should-retry': 'false' }),
+  })
+  response.end(refusalBody(refusal))
+}
