@@ -82,16 +82,17 @@ export class Busy {
 
   /**
    * The profile with an agent that has the fewest running tasks and room in its pool; the first by name of several.
+   * @param isOut a profile that must not get any, although it has an agent
    * @returns a full pool: it alone keeps every profile with an agent from it; undefined: no profile has an agent
    */
-  least(): string | FullPool | undefined {
+  least(isOut: (profile: string) => boolean = () => false): string | FullPool | undefined {
     let found: string | undefined
     let full: FullPool | undefined
     let least = Number.POSITIVE_INFINITY
     for (const name of this.#profiles.names()) {
       const current = this.of(name)
       // In this order: whether there is an agent is in a file.
-      if (current >= least || this.#profiles.get(name)?.agent !== true) continue
+      if (current >= least || this.#profiles.get(name)?.agent !== true || isOut(name)) continue
       const pool = this.fullPool(name)
       if (pool !== undefined) {
         full ??= pool

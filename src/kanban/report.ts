@@ -19,6 +19,8 @@ export interface DispatchReport {
   }[]
   /** Only if there are any. */
   readonly skipped_missing_labels?: readonly { readonly task_id: string; readonly missing: readonly string[] }[]
+  /** Tasks of profiles whose budget is spent; only if there are any. */
+  readonly skipped_budget_spent?: readonly { readonly task_id: string; readonly assignee: string }[]
   readonly auto_assigned_default: readonly string[]
   readonly skipped_unassigned: readonly string[]
   readonly skipped_nonspawnable: readonly string[]
@@ -87,6 +89,9 @@ export function reportText(report: DispatchReport, { dryRun, defaultAssignee, as
     ),
     ...(report.skipped_missing_labels ?? []).map(
       ({ task_id, missing }) => `Deferred (this node lacks ${missing.join(', ')}): ${task_id}`,
+    ),
+    ...(report.skipped_budget_spent ?? []).map(
+      ({ task_id, assignee }) => `Deferred (the budget of ${assignee} is spent): ${task_id}`,
     ),
     ...named('Skipped (non-spawnable assignee — terminal lane, OK)', report.skipped_nonspawnable),
     ...elsewhere(report),

@@ -45,6 +45,12 @@ export interface Elsewhere {
   readonly silentMs: number
 }
 
+/** `amount`: as a person reads it, `5.02 of 5 USD`. */
+export interface SpentBudget {
+  readonly amount: string
+  readonly untilMs: number
+}
+
 export interface TickFacts {
   readonly rules: Rules
   readonly now: Now
@@ -52,6 +58,8 @@ export interface TickFacts {
   readonly running: readonly (RunningTask & Candidate)[]
   /** `todo` tasks without unfinished parents, and `scheduled` tasks whose time has come. */
   readonly promotable: readonly WaitingTask[]
+  /** The budget of a profile with an agent, if it is spent; absent: no profile has one. */
+  readonly spentBudget?: (profile: string) => SpentBudget | undefined
   /** A process of an earlier run of the task still lives. */
   readonly workerEnding: (taskId: string) => boolean
 }
@@ -122,6 +130,7 @@ export type Reason =
   | ({ readonly why: 'pool_cap'; readonly assignee: string } & FullPool)
   | { readonly why: 'guarded'; readonly reason: GuardReason; readonly untilMs?: number }
   | { readonly why: 'unconfigured'; readonly assignee: string }
+  | ({ readonly why: 'budget_spent'; readonly assignee: string } & SpentBudget)
   | { readonly why: 'lost' }
   | { readonly why: 'unclear' }
   | { readonly why: 'spawn_failed' }
@@ -259,7 +268,7 @@ function* startOne(facts: TickFacts, candidate: Candidate, busy: Busy, report: R
     report.skipped_missing_labels.push({ task_id: id, missing })
     return { why: 'missing_labels', missing }
   }
-  const least = assigned === ANY ? busy.least() : undefined
+  const least = assigned === ANY ? busy.least((name) => budgetOf(facts, name) !== undefined) : undefined
   const taker = assigned !== ANY ? assigned : typeof least === 'string' ? least : undefined
   const current = taker === undefined ? 0 : busy.of(taker)
   const cap = rules.maxInProgressPerProfile
@@ -283,6 +292,12 @@ function* startOne(facts: TickFacts, candidate: Candidate, busy: Busy, report: R
     report.respawn_guarded.push({ task_id: id, reason: guarded.reason })
     return { why: 'guarded', ...guarded }
   }
+  const spent = taker === undefined ? firstToBeFree(facts) : { profile: taker, budget: budgetOf(facts, taker) }
+  if (spent?.budget !== undefined) {
+    report.skipped_budget_spent ??= []
+    report.skipped_budget_spent.push({ task_id: id, assignee: spent.profile })
+    return { why: 'budget_spent', assignee: spent.profile, ...spent.budget }
+  }
   if (taker === undefined || profiles.get(taker)?.agent !== true) {
     report.skipped_unconfigured.push(id)
     return { why: 'unconfigured', assignee: assigned }
@@ -299,6 +314,19 @@ function* startOne(facts: TickFacts, candidate: Candidate, busy: Busy, report: R
   if (result.state === 'unclear') return { why: 'unclear' }
   report.spawned.push({ task_id: id, assignee: taker, workspace: result.workspace ?? '' })
   return { why: 'spawn', assignee: taker, defaulted: candidate.assignee === null }
+}
+
+/** The budget of a profile, if it is spent. Without an agent it does not matter. */
+const budgetOf = ({ profiles, spentBudget }: TickFacts, name: string): SpentBudget | undefined =>
+  profiles.get(name)?.agent === true ? spentBudget?.(name) : undefined
+
+/** Of profiles that have all spent their budgets, the one that may go on first. */
+function firstToBeFree(facts: TickFacts): { readonly profile: string; readonly budget: SpentBudget } | undefined {
+  const found = facts.profiles.names().flatMap((profile) => {
+    const budget = budgetOf(facts, profile)
+    return budget === undefined ? [] : [{ profile, budget }]
+  })
+  return found.sort((a, b) => a.budget.untilMs - b.budget.untilMs)[0]
 }
 
 function* assignDefault(id: string, rules: Rules, report: ReportDraft): Tick<string | null> {

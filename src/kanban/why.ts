@@ -87,6 +87,8 @@ function reasonText(reason: Reason, facts: WhyFacts): string {
       if (reason.assignee === ANY)
         return 'no profile of this node has an agent: set agent.command or agent.openai in the config.yaml of one'
       return `profile "${reason.assignee}" has no agent: set agent.command or agent.openai in its config.yaml`
+    case 'budget_spent':
+      return `the budget of ${reason.assignee} is spent (${reason.amount}); it starts after ${time(reason.untilMs)}, or after a change of budget in its config.yaml`
     case 'lost':
     case 'unclear':
       return 'another program is changing it right now'

@@ -1,6 +1,6 @@
 // Tasks for any profile, and tasks that need labels of their node.
 import { expect, test } from 'vitest'
-import { type TestBoard, testBoard } from '../support/kanban/board.ts'
+import { spendBudget, type TestBoard, testBoard } from '../support/kanban/board.ts'
 
 const assignees = async (board: TestBoard, options: object = {}): Promise<readonly string[]> =>
   (await board.dispatch(options)).report.spawned.map(({ assignee }) => assignee)
@@ -79,6 +79,19 @@ test('a profile without an agent takes none; without any agent the task waits', 
   const { id } = board.create({ assignee: 'any' })
   const { report } = await board.dispatch()
   expect(report.skipped_unconfigured).toEqual([id])
+})
+
+test('a task for any profile goes to one whose budget is not spent, and waits for the first when all are', async () => {
+  using board = testBoard(['alpha', 'beta'])
+  spendBudget(board, 'alpha', 'month')
+  spendBudget(board, 'default', 'month')
+  board.create({ assignee: 'any' })
+  expect(await assignees(board)).toEqual(['beta'])
+  spendBudget(board, 'beta')
+  const { id } = board.create({ assignee: 'any' })
+  const { report } = await board.dispatch()
+  expect(report.skipped_budget_spent).toEqual([{ task_id: id, assignee: 'beta' }])
+  expect(report.skipped_unconfigured).toEqual([])
 })
 
 test('a task waits for a node with the labels that it needs, also if a profile is named', async () => {

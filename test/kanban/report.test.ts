@@ -8,6 +8,7 @@ const full: DispatchReport = {
   reclaimed: 1,
   promoted: 2,
   spawned: [{ task_id: 't_1', assignee: 'coder', workspace: '/w/t_1' }],
+  skipped_budget_spent: [{ task_id: 't_15', assignee: 'coder' }],
   skipped_missing_labels: [{ task_id: 't_14', missing: ['gpu', 'region=eu'] }],
   skipped_per_profile_capped: [
     { task_id: 't_2', assignee: 'coder', current: 2 },
@@ -45,6 +46,7 @@ test('the text of a tick has every line in its order', () => {
     'Deferred (coder at per-profile cap, 2 running): t_4',
     'Deferred (pool gpu at cap, 2 running): t_15',
     'Deferred (this node lacks gpu, region=eu): t_14',
+    'Deferred (the budget of coder is spent): t_15',
     'Skipped (non-spawnable assignee — terminal lane, OK): t_6',
     'Skipped (no agent configured): t_7, t_8 (bare)',
     'Deferred (respawn guard, quota_or_auth_error): t_12',

@@ -8,7 +8,7 @@ import { link } from '../../src/kanban/sqlite/links.ts'
 import { parentsOf } from '../../src/kanban/sqlite/queries.ts'
 import { isClosed, type Status } from '../../src/kanban/task.ts'
 import { why } from '../../src/kanban/why.ts'
-import { type TestBoard, testBoard } from '../support/kanban/board.ts'
+import { spendBudget, type TestBoard, testBoard } from '../support/kanban/board.ts'
 
 const HOUR = 3_600_000
 
@@ -234,6 +234,15 @@ const CASES: Readonly<Record<string, Case>> = {
     reason: 'guarded',
     text: /the worker of its last run has not ended yet/,
     tick: { status: 'ready', in: 'respawn_guarded' },
+  },
+  'its profile has spent its budget': {
+    make: (board) => {
+      spendBudget(board, 'alpha')
+      return board.create({ assignee: 'alpha' }).id
+    },
+    reason: 'budget_spent',
+    text: /: the budget of alpha is spent \(7 of 5 tokens\); it starts after \d{4}-\d\d-\d\dT00:00:00.*Z, or after a change of budget/,
+    tick: { status: 'ready', in: 'skipped_budget_spent' },
   },
   'it waits for a parent': {
     make: (board) => board.create({ assignee: 'alpha', parents: [blocker(board)] }).id,

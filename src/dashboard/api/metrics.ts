@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs'
 import { readDispatchState } from '../../kanban/dispatch/dispatch-state.ts'
 import type { BoardPlace, Counts } from '../../kanban/port/board.ts'
 import { type Boards, isAway, withBoard } from '../../kanban/port/boards.ts'
 import { STATUSES } from '../../kanban/task.ts'
+import { openUsage, type UsageTotal, usageFile } from '../../meter/ledger/ledger.ts'
+import { NANOS_PER_USD } from '../../meter/prices.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
 import { databaseProblem } from '../../system/files/sqlite.ts'
@@ -22,6 +25,7 @@ export function metricsHandlers(facts: ApiFacts): Pick<Handlers, 'metrics'> {
         gauge('hermes_supervisor_up', 'Whether the supervisor answers.', [{ value: status === undefined ? 0 : 1 }]),
         ...slotMetrics(slots),
         ...usageMetrics(facts, slots),
+        ...meterMetrics(facts.home),
         ...(await boardMetrics(facts, slots)),
       ]
       return { status: 200, text: metricsText(metrics), type: TYPE }
@@ -55,12 +59,11 @@ function slotMetrics(slots: readonly SlotStatus[]): readonly Metric[] {
       'Whether the slot waits for an operator.',
       each(({ state }) => Number(state === 'parked')),
     ),
-    {
-      name: 'hermes_slot_restarts_total',
-      help: 'Starts after a death or an operator asked for one, in this life of the container.',
-      type: 'counter',
-      samples: each(({ restarts }) => restarts),
-    },
+    counter(
+      'hermes_slot_restarts_total',
+      'Starts after a death or an operator asked for one, in this life of the container.',
+      each(({ restarts }) => restarts),
+    ),
     gauge(
       'hermes_slot_last_death_timestamp_seconds',
       'When it last died.',
@@ -92,6 +95,59 @@ function usageMetrics({ readUsage }: ApiFacts, slots: readonly SlotStatus[]): re
       each((slot) => used.get(slot)?.processes ?? 0),
     ),
   ]
+}
+
+/** Counters of the meter, since it counts; none where there has never been one, or its file cannot be read. */
+function meterMetrics(home: string): readonly Metric[] {
+  const totals = totalsOf(home)
+  if (totals.length === 0) return []
+  const each = (value: (total: UsageTotal) => number) =>
+    totals.map((total) => ({ labels: { profile: total.profile, model: total.model }, value: value(total) }))
+  const tokens = totals.flatMap(({ profile, model, inputTokens, outputTokens }) => [
+    { labels: { profile, model, kind: 'input' }, value: inputTokens },
+    { labels: { profile, model, kind: 'output' }, value: outputTokens },
+  ])
+  return [
+    counter(
+      'hermes_usage_requests_total',
+      'Answered requests to endpoints of profiles.',
+      each((total) => total.requests),
+    ),
+    counter(
+      'hermes_usage_uncounted_requests_total',
+      'Requests among them whose answer did not report its usage.',
+      each((total) => total.uncounted),
+    ),
+    counter('hermes_usage_tokens_total', 'Tokens of questions and answers.', tokens),
+    counter(
+      'hermes_usage_usd_total',
+      'Cost, for models with a price.',
+      each(({ nanos }) => nanos / NANOS_PER_USD),
+    ),
+  ]
+}
+
+const counter = (name: string, help: string, samples: Metric['samples']): Metric => ({
+  name,
+  help,
+  type: 'counter',
+  samples,
+})
+
+function totalsOf(home: string): readonly UsageTotal[] {
+  if (!existsSync(usageFile(home))) return []
+  try {
+    const usage = openUsage(home)
+    try {
+      return usage.totals()
+    } finally {
+      usage.close()
+    }
+  } catch (error) {
+    // As with a damaged board: it costs its own numbers only.
+    if (error instanceof HermesError) return []
+    throw error
+  }
 }
 
 async function boardMetrics(facts: ApiFacts, slots: readonly SlotStatus[]): Promise<readonly Metric[]> {

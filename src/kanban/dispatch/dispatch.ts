@@ -26,6 +26,7 @@ import {
   type TickReading,
 } from '../tick.ts'
 import { isBusy, isStarved } from '../verdict.ts'
+import { spentBudgets } from './budgets.ts'
 import { type ClockReading, keepDispatchState, readClocks, readDispatchState } from './dispatch-state.ts'
 import { leftoverJobs, observeWorker } from './observe.ts'
 import { Performer } from './perform.ts'
@@ -271,6 +272,7 @@ async function look(options: Omit<DispatchOptions, 'warn'>, register: boolean): 
     profiles,
     running,
     promotable: options.settleOnly === true ? [] : readings.promotable,
+    spentBudget: spentBudgets(home, profiles, clock.wallMs()),
     workerEnding: (id) => left.ending.has(id) && (!stopping.has(id) || unstopped.has(id)),
   }
   const results = running.filter(({ seen }) => seen.state === 'ended')

@@ -57,10 +57,17 @@ export interface OpenRequest {
   readonly model: string
 }
 
+export type UsageTotal = Pick<
+  UsageRow,
+  'profile' | 'model' | 'requests' | 'uncounted' | 'inputTokens' | 'outputTokens' | 'nanos'
+>
+
 /** Reads what was used. */
 export interface UsageReader {
   /** @param since the first day, `2026-11-30` @param profile undefined: all */
   rows(since: string, profile?: string): readonly UsageRow[]
+  /** Sums of all time by profile and model; a part of the rows of {@link rows}, added up by the database. */
+  totals(): readonly UsageTotal[]
   /** Sum of a profile since a day. */
   spent(profile: string, since: string): Spent
   close(): void
@@ -163,12 +170,17 @@ function reader(database: Database, explained: Explained): UsageReader {
   const own = database.prepare<[string, string], UsageRow>(
     `SELECT ${columns} FROM spent WHERE profile = ? AND day >= ?`,
   )
+  const totals = database.prepare<[], UsageTotal>(
+    'SELECT profile, model, sum(requests) AS requests, sum(uncounted) AS uncounted, sum(input) AS inputTokens, ' +
+      'sum(output) AS outputTokens, sum(nanos) AS nanos FROM spent GROUP BY profile, model',
+  )
   const sum = database.prepare<[string, string], Spent>(
     'SELECT coalesce(sum(nanos), 0) AS nanos, coalesce(sum(input + output), 0) AS tokens FROM spent ' +
       'WHERE profile = ? AND day >= ?',
   )
   return {
     rows: (since, profile) => explained(() => (profile === undefined ? all.all(since) : own.all(profile, since))),
+    totals: () => explained(() => totals.all()),
     spent: (profile, since) => explained(() => sum.get(profile, since) ?? NONE),
     close: () => void database.close(),
   }

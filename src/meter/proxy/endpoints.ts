@@ -71,11 +71,19 @@ export class Endpoints {
       found,
       untilMs: refreshMs === undefined ? undefined : clock.nowMs() + refreshMs,
     })
-    // What could not be read is tried again with the next request.
-    void found.then((read) => {
-      if ('code' in read && this.#known.get(profile)?.found === found) this.#known.delete(profile)
-    })
+    void this.#replace(profile, known?.found, found)
     return found
+  }
+
+  /** What could not be read is tried again with the next request. */
+  async #replace(profile: string, old: Known['found'] | undefined, found: Known['found']): Promise<void> {
+    const isUsable = await found.then(
+      (read) => 'agent' in read,
+      () => false, // a bug, which the request reports
+    )
+    if (!isUsable && this.#known.get(profile)?.found === found) this.#known.delete(profile)
+    const before = await old?.catch(() => undefined)
+    if (before !== undefined && 'agent' in before) this.#agents.delete(before.agent)
   }
 
   /** Ends requests that are on their way, too. */

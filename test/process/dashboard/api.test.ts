@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROUTES } from '../../../src/dashboard/contract/routes.ts'
 import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
+import { openLedger } from '../../../src/meter/ledger/ledger.ts'
 import { hermes as cli } from '../../support/cli.ts'
 import {
   type Asking,
@@ -422,6 +423,29 @@ test.skipIf(whyNoPromtool !== undefined)(
     expect([checked.status, checked.stdout, checked.stderr]).toEqual([0, '', ''])
   },
 )
+
+test('the metrics have what the meter has counted, and nothing of it where there is no meter', async () => {
+  expect((await ask('GET', '/api/metrics')).body).not.toContain('hermes_usage')
+  const ledger = openLedger(hermes.home, () => undefined)
+  for (const [id, day] of [
+    ['a', '2026-10-01'],
+    ['b', '2026-11-01'],
+  ] as const) {
+    ledger.begin({ id, day, profile: 'coder', board: '', task: '', model: 'gpt-4o' })
+    ledger.note(id, { inputTokens: 10, cachedTokens: 0, outputTokens: 4 }, 65_000)
+    ledger.finish(id)
+  }
+  ledger.close()
+  const { body } = await ask('GET', '/api/metrics')
+  for (const line of [
+    'hermes_usage_requests_total{profile="coder",model="gpt-4o"} 2',
+    'hermes_usage_uncounted_requests_total{profile="coder",model="gpt-4o"} 0',
+    'hermes_usage_tokens_total{profile="coder",model="gpt-4o",kind="input"} 20',
+    'hermes_usage_tokens_total{profile="coder",model="gpt-4o",kind="output"} 8',
+    'hermes_usage_usd_total{profile="coder",model="gpt-4o"} 0.00013',
+  ])
+    expect(body.split('\n')).toContain(line)
+})
 
 test('the metrics agree with the state', async () => {
   const { body } = await ask('GET', '/api/metrics')

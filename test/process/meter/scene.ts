@@ -57,6 +57,9 @@ export async function startMeterScene(
     readonly env?: Readonly<Record<string, string>>
   } = {},
 ): Promise<MeterScene> {
+  // Budgets begin anew at midnight UTC, and a test must not see that happen.
+  const msToMidnight = () => 86_400_000 - (Date.now() % 86_400_000)
+  await waitFor('midnight UTC to pass', () => msToMidnight() > 120_000, { deadlineMs: 180_000 })
   const home = options.home ?? quickScratchDir('hermes-meter-')
   const upstream = options.upstream ?? (await startUpstream())
   const { budget } = options

@@ -1,4 +1,5 @@
 /** A real board in a home of its own, and workers that do as the test says. */
+import { randomUUID } from 'node:crypto'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -17,8 +18,11 @@ import type { Tables } from '../../../src/kanban/sqlite/tables.ts'
 import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import type { Task } from '../../../src/kanban/task.ts'
+import { dayOf } from '../../../src/meter/budget.ts'
+import { openLedger } from '../../../src/meter/ledger/ledger.ts'
 import type { JobSpec } from '../../../src/protocol/control.ts'
 import type { HermesError } from '../../../src/system/errors.ts'
+import { profileDir } from '../../../src/system/paths.ts'
 import { quickDir } from '../quick-dir.ts'
 import { type FakeClock, fakeClock } from '../supervisor/fake-clock.ts'
 
@@ -158,4 +162,16 @@ export function testBoard(profiles: readonly string[] = ['alpha', 'beta']): Test
 export function dump(tables: Tables): string {
   const names = tables.all<{ name: string }>("SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name")
   return JSON.stringify(names.map(({ name }) => [name, tables.all(`SELECT * FROM "${name}" ORDER BY 1, 2`)]))
+}
+
+/** Gives a profile with an agent a budget, and lets the meter have counted more than that. */
+export function spendBudget({ home, clock }: TestBoard, profile: string, per: 'day' | 'month' = 'day'): void {
+  const config = { agent: { command: ['agent'] }, budget: { per, tokens: 5 } }
+  writeFileSync(join(profileDir(home, profile), 'config.yaml'), JSON.stringify(config))
+  const ledger = openLedger(home, () => undefined)
+  const id = randomUUID()
+  ledger.begin({ id, day: dayOf(clock.wallMs()), profile, board: '', task: '', model: 'm' })
+  ledger.note(id, { inputTokens: 3, cachedTokens: 0, outputTokens: 4 }, undefined)
+  ledger.finish(id)
+  ledger.close()
 }

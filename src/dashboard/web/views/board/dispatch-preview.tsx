@@ -57,6 +57,7 @@ function linesOf(report: DispatchReport): readonly (readonly [string, readonly s
       'Labels are missing',
       (report.skipped_missing_labels ?? []).map(({ task_id, missing }) => `${task_id} (${missing.join(', ')})`),
     ],
+    ['Budget is spent', (report.skipped_budget_spent ?? []).map(({ task_id, assignee }) => `${task_id} (${assignee})`)],
     ['Assignee is not a profile', report.skipped_nonspawnable],
     ['No agent configured', report.skipped_unconfigured],
     ['Resting', report.respawn_guarded.map(({ task_id, reason }) => `${task_id} (${reason})`)],
