@@ -20,7 +20,13 @@ afterEach(() => upstream[Symbol.asyncDispose]())
 
 const agent = (environment: Record<string, string> = {}, baseUrl = upstream.baseUrl): Agent =>
   configureAgent({
-    config: { command: null, pool: null, openai: { baseUrl, model: 'small', apiKeyEnv: 'UP_KEY' }, metered: false, keySecret: null },
+    config: {
+      command: null,
+      pool: null,
+      openai: { baseUrl, model: 'small', apiKeyEnv: 'UP_KEY' },
+      metered: false,
+      keySecret: null,
+    },
     profileDir: dir,
     environment,
     clock: systemClock(),

@@ -10,8 +10,8 @@ import {
 } from '../../profile/config/config.ts'
 import type { Budget } from '../../profile/config/kinds.ts'
 import { readStoredKeys } from '../../profile/environment/auth-file.ts'
-import { fetchSecrets } from '../../profile/environment/fetch-secrets.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment/environment.ts'
+import { fetchSecrets } from '../../profile/environment/fetch-secrets.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { trustedCertificates } from '../../system/net/certificates.ts'
@@ -75,7 +75,7 @@ export class Endpoints {
     return found
   }
 
-  /** What could not be read is tried again with the next request. */
+  /** An endpoint that could not be read is tried again with the next request. */
   async #replace(profile: string, old: Known['found'] | undefined, found: Known['found']): Promise<void> {
     const isUsable = await found.then(
       (read) => 'agent' in read,

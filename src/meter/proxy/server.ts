@@ -69,10 +69,7 @@ interface Found {
 }
 
 /** Finds out who asks, and where the request is to go. */
-async function find(
-  { scanDir, endpoints }: MeterServerOptions,
-  request: IncomingMessage,
-): Promise<Found | Refusal> {
+async function find({ scanDir, endpoints }: MeterServerOptions, request: IncomingMessage): Promise<Found | Refusal> {
   const target = meteredPath(request.url ?? '')
   if (target === undefined)
     return refused(404, 'not_found', 'there is nothing here; the address of a profile is /p/NAME/v1/…')

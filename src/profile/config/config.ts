@@ -6,7 +6,7 @@ import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type
 import type { Budget, GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
 import { readPlainLines } from './plain-lines.ts'
 import { type ProgramRules, programRules } from './program-keys.ts'
-import type { Dependency, Secrets, SecretSource } from './program-kinds.ts'
+import type { Dependency, SecretSource, Secrets } from './program-kinds.ts'
 
 /** Settings of a profile's gateway; durations in ms. */
 export interface GatewayConfig extends ProgramRules {

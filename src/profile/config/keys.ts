@@ -4,8 +4,8 @@
  */
 import {
   type Announcement,
-  capacities,
   budget,
+  capacities,
   commandLine,
   duration as durationKind,
   flag,

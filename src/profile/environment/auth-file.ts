@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { changeAlone } from '../change-file.ts'
-import { replaceFile } from '../replace-file.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
+import { changeAlone } from '../change-file.ts'
+import { replaceFile } from '../replace-file.ts'
 
 const MAX_AUTH_BYTES = 1_000_000
 

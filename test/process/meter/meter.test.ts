@@ -33,6 +33,21 @@ test('the key stays with the meter: the gateway has an address and a token, and 
   expect(hermes.stderr() + hermes.stdout()).not.toContain(KEY)
 })
 
+test('a key that is one of `secrets` is fetched by the meter alone', { timeout }, async () => {
+  const secret = 'sk-neutral-of-a-command-0123'
+  const command = ['sh', '-c', `printf '%s' ${secret}`]
+  await using scene = await startMeterScene({ config: { secrets: { UP_KEY: { command }, OTHER: { command } } } })
+  expect([scene.env.UP_KEY, scene.env.OTHER]).toEqual([undefined, secret])
+  expect(scene.env.OPENAI_API_KEY).toMatch(/^gateway-default\./)
+  expect((await scene.ask()).status).toBe(200)
+  expect(scene.upstream.requests[0]?.headers.authorization).toBe(`Bearer ${secret}`)
+  const failing = { UP_KEY: { command: ['sh', '-c', 'echo locked >&2; exit 3'] } }
+  expect((await scene.cli('config', 'set', 'secrets', JSON.stringify(failing))).code).toBe(0)
+  const answer = await scene.ask()
+  expect([answer.status, await answer.text()]).toEqual([503, expect.stringContaining('secret UP_KEY: ')])
+  expect(scene.upstream.requests).toHaveLength(1)
+})
+
 test('a request without the token of the profile goes nowhere, nor does one that leaves the path of the endpoint', {
   timeout,
 }, async () => {

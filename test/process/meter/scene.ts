@@ -51,6 +51,8 @@ const QUESTION = { model: 'gpt-4o', messages: [{ role: 'user', content: 'Hi' }] 
 export async function startMeterScene(
   options: {
     readonly budget?: Readonly<Record<string, unknown>>
+    /** Further keys of config.yaml. */
+    readonly config?: Readonly<Record<string, unknown>>
     /** A home with its files, from a scene before. */
     readonly home?: string
     readonly upstream?: Upstream
@@ -74,6 +76,7 @@ export async function startMeterScene(
     agent: { openai: { base_url: upstream.baseUrl, model: 'gpt-4o', api_key_env: 'UP_KEY' }, meter: true },
     ...(budget && { budget }),
     kanban: { dispatch_interval_seconds: 1 },
+    ...options.config,
   }
   writeFileSync(join(home, '.env'), `UP_KEY=${KEY}\n`, { mode: 0o600 })
   writeFileSync(join(home, 'config.yaml'), JSON.stringify(config))
