@@ -3,10 +3,11 @@
 import { statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
+import { checkLimits, type NewTask } from '../../../kanban/port/input.ts'
 import { STATUSES, type Status } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { plainText } from '../../../system/text/foreign-text.ts'
-import { type Command, type Input, textOption } from '../../context/command.ts'
+import { type Command, type Input, type OptionSpec, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { runLine, tasksTable, taskText } from './render.ts'
@@ -26,6 +27,38 @@ import {
   timeOption,
   wholeOption,
 } from './shared.ts'
+import { templateCommand, withTemplate } from './template.ts'
+
+/** Of a task that is created, or of those of a template. */
+const CREATE_OPTIONS: readonly OptionSpec[] = [
+  { long: '--body', value: 'TEXT', help: 'further instructions for the worker' },
+  { long: '--body-file', value: 'FILE', help: 'read the instructions from FILE; - is standard input' },
+  {
+    long: '--assignee',
+    short: '-a',
+    value: 'PROFILE',
+    help: 'assignee, or any for the least busy profile; default: kanban.default_assignee',
+  },
+  {
+    long: '--needs',
+    value: 'LABEL,…',
+    help: 'labels that the node must have: gpu, region=eu; without --assignee, any profile may take the task',
+  },
+  { long: '--lane', help: 'allow an assignee that is not a profile, such as a person or another tool' },
+  { long: '--priority', value: 'N', help: 'priority; higher runs first; default: 0' },
+  { long: '--parent', value: 'ID,…', help: 'IDs of tasks that must be done first' },
+  { long: '--triage', help: 'file an idea: it does not run until it is promoted or assigned' },
+  { long: '--at', value: 'TIME', help: 'do not start before this time: 2026-12-24T18:00:00Z, +2h' },
+  { long: '--workspace', value: 'DIR', help: 'directory to work in; default: a new directory in the profile' },
+  { long: '--max-runtime', value: 'DURATION', help: 'stop a run after this time: 90s, 30m, 2h' },
+  { long: '--max-retries', value: 'N', help: 'block the task after N failures; default: kanban.failure_limit' },
+  {
+    long: '--once',
+    help: 'start the task at most once: if its run does not complete it, block it until a person decides',
+  },
+  { long: '--key', value: 'KEY', help: 'idempotency key: creating a second task with it returns the first' },
+  { long: '--result-schema', value: 'FILE', help: 'JSON Schema that the result must fit; - is standard input' },
+]
 
 export const TASK_COMMANDS: readonly Command[] = [
   {
@@ -33,38 +66,22 @@ export const TASK_COMMANDS: readonly Command[] = [
     summary: 'Create a task, which is ready unless it has to wait',
     arguments: [{ name: 'TITLE', help: 'what to do, in one line', kind: 'many' }],
     options: [
-      { long: '--body', value: 'TEXT', help: 'further instructions for the worker' },
-      { long: '--body-file', value: 'FILE', help: 'read the instructions from FILE; - is standard input' },
+      ...CREATE_OPTIONS,
       {
-        long: '--assignee',
-        short: '-a',
-        value: 'PROFILE',
-        help: 'assignee, or any for the least busy profile; default: kanban.default_assignee',
+        long: '--template',
+        value: 'NAME',
+        help: 'take title, instructions and options of a template, unless they are given here',
       },
-      {
-        long: '--needs',
-        value: 'LABEL,…',
-        help: 'labels that the node must have: gpu, region=eu; without --assignee, any profile may take the task',
-      },
-      { long: '--lane', help: 'allow an assignee that is not a profile, such as a person or another tool' },
-      { long: '--priority', value: 'N', help: 'priority; higher runs first; default: 0' },
-      { long: '--parent', value: 'ID,…', help: 'IDs of tasks that must be done first' },
-      { long: '--triage', help: 'file an idea: it does not run until it is promoted or assigned' },
-      { long: '--at', value: 'TIME', help: 'do not start before this time: 2026-12-24T18:00:00Z, +2h' },
-      { long: '--workspace', value: 'DIR', help: 'directory to work in; default: a new directory in the profile' },
-      { long: '--max-runtime', value: 'DURATION', help: 'stop a run after this time: 90s, 30m, 2h' },
-      { long: '--max-retries', value: 'N', help: 'block the task after N failures; default: kanban.failure_limit' },
-      {
-        long: '--once',
-        help: 'start the task at most once: if its run does not complete it, block it until a person decides',
-      },
-      { long: '--key', value: 'KEY', help: 'idempotency key: creating a second task with it returns the first' },
-      { long: '--result-schema', value: 'FILE', help: 'JSON Schema that the result must fit; - is standard input' },
+      { long: '--set', value: 'NAME=VALUE,…', help: 'values for the places of the template, such as {{host}}' },
       BOARD,
     ],
     exits: { [EXIT.noSuch]: 'the assignee is not a profile' },
     run: create,
   },
+  templateCommand(CREATE_OPTIONS, async (context, input) => {
+    const { title, body } = checkLimits(await newTaskOf(context, input))
+    return { title, body }
+  }),
   {
     path: 'kanban list',
     summary: 'List tasks, newest first; archived tasks only with --all or --status archived',
@@ -100,7 +117,7 @@ export const TASK_COMMANDS: readonly Command[] = [
   },
 ]
 
-async function create(context: Context, input: Input): Promise<Outcome> {
+async function newTaskOf(context: Context, input: Input): Promise<NewTask> {
   const assignee = textOption(input, 'assignee')
   const scheduledAtMs = timeOption(input, 'at', context.clock.wallMs())
   const maxRuntimeMs = durationOption(input, 'max-runtime')
@@ -109,7 +126,7 @@ async function create(context: Context, input: Input): Promise<Outcome> {
   const key = textOption(input, 'key')
   const workspace = textOption(input, 'workspace')
   const resultSchema = await schemaOf(input)
-  const task = {
+  return {
     title: input.args.join(' '),
     body: await bodyOf(input),
     ...(assignee === undefined
@@ -127,6 +144,11 @@ async function create(context: Context, input: Input): Promise<Outcome> {
     ...(resultSchema === undefined ? {} : { resultSchema }),
     ...(workspace === undefined ? {} : { workspacePath: directory(workspace) }),
   }
+}
+
+async function create(context: Context, given: Input): Promise<Outcome> {
+  const input = withTemplate(context, given)
+  const task = await newTaskOf(context, input)
   const made = await onBoard(context, input, 'create', (board) => board.create(task, actorOf(context)))
   const { id, status, assignee: who } = made.task
   return {
