@@ -31,6 +31,13 @@ SET LOCAL idle_in_transaction_session_timeout = ${idleMs}; SET LOCAL synchronous
 const BEGIN = begin(STATEMENT_MS, IDLE_IN_TRANSACTION_MS)
 const BEGIN_LONG = begin(LONG_STATEMENT_MS, LONG_IDLE_MS)
 
+/**
+ * A commit that waits for nothing, and a transaction that writes a record to the log and waits until the log is on the
+ * disk up to there. A later commit of others, which may have seen the first, is behind it in the log.
+ */
+const UNFLUSHED = 'SET LOCAL synchronous_commit = off'
+const FLUSH = `${BEGIN}; SELECT pg_logical_emit_message(true, 'hermes', ''); COMMIT`
+
 /** A client inside {@link Connection}'s methods. Its texts are such as PostgreSQL can keep. */
 export interface Client {
   query(sql: string, values?: readonly Value[]): Promise<QueryResult>
@@ -42,8 +49,12 @@ export type Value = string | number | boolean | null | readonly string[] | reado
 export const storable = (text: string): string => text.replaceAll('\0', '\ufffd').toWellFormed()
 
 /** For a parameter of type json. */
-export const jsonText = (value: unknown): string =>
-  JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? storable(one) : one))
+export function jsonText(value: unknown): string {
+  const text = JSON.stringify(value)
+  // JSON escapes both. To look at each string takes several times as long, and such characters are rare.
+  if (!/\\u(?:0000|d[89a-f])/.test(text)) return text
+  return JSON.stringify(value, (_, one: unknown) => (typeof one === 'string' ? storable(one) : one))
+}
 
 /** @param limitMs how long to wait for an answer, if not {@link QUERY_MS} */
 const clientOf = (client: PoolClient, limitMs?: number): Client => ({
@@ -133,19 +144,26 @@ export class Connection {
 
   /**
    * A transaction of one statement that travels as one message, so that none of its locks waits for this process. It
-   * may run several times, as {@link transaction}.
+   * may run several times, as {@link transaction}. When this returns, it is on the server's disk.
    * @param sql gets the function that quotes a text; its statement has no parameters
+   * @param isContended it has a lock that others wait for: then that ends before the disk is waited for
    * @returns the rows
    */
-  async inOneMessage(sql: (quoted: (text: string) => string) => string): Promise<readonly unknown[]> {
+  async inOneMessage(
+    sql: (quoted: (text: string) => string) => string,
+    isContended = false,
+  ): Promise<readonly unknown[]> {
     for (let attempt = 1; ; attempt++) {
       const client = await this.#client()
       try {
         return await this.#using(client, async () => {
           const text = sql((one) => client.escapeLiteral(one))
           // Of several statements, the client returns a list of results.
-          const results = (await client.query(`${BEGIN}; ${text}; COMMIT`)) as unknown as QueryResult[]
-          return results.at(-2)?.rows ?? []
+          const message = isContended
+            ? `${BEGIN}; ${UNFLUSHED}; ${text}; COMMIT; ${FLUSH}`
+            : `${BEGIN}; ${text}; COMMIT`
+          const results = (await client.query(message)) as unknown as QueryResult[]
+          return results.find(({ command }) => command === 'SELECT')?.rows ?? []
         })
       } catch (error) {
         if (attempt >= ATTEMPTS || !isConflict(error)) throw error

@@ -14,8 +14,8 @@ import { DatabaseLeases } from './leases.ts'
 import { DatabaseMoves, listNodes } from './nodes.ts'
 import { PostgresBoard } from './postgres-board.ts'
 import { makeBoard, migrateBoard, newerBoard, schemaOf, slugsOf, VERSION, versionOf } from './schema.ts'
-import { sealOf } from './seal.ts'
 import { takeTickLock } from './tick-calls.ts'
+import { sealOf } from './transfer.ts'
 import { moveBoardSchema } from './upkeep.ts'
 
 /**

@@ -21,11 +21,16 @@ import {
   statusCounts,
 } from './queries.ts'
 import { NOW, newerBoard, schemaOf, VERSION } from './schema.ts'
-import { sealOf, unseal } from './seal.ts'
-import { readAttempt, readPromotable, readReady, readRunning, readTaskOfSlot, readWaitingChildren } from './tick.ts'
-import { callReads, callWrites, takeTickLock } from './tick-calls.ts'
-import { type TickFunctions, tickFunctions } from './tick-functions.ts'
-import { fill, moveOut, reader } from './transfer.ts'
+import { callReads, callWrites, type TickFunctions, takeTickLock, tickFunctions } from './tick-calls.ts'
+import {
+  readAttempt,
+  readPromotable,
+  readReady,
+  readRunning,
+  readTaskOfSlot,
+  readWaitingChildren,
+} from './tick-reads.ts'
+import { fill, moveOut, reader, sealOf, unseal } from './transfer.ts'
 import { editTask, removeArchived, removeTask } from './upkeep.ts'
 
 type Of<M extends keyof Board> = Board[M] extends (...args: infer A) => unknown ? A : never

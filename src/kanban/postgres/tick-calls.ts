@@ -1,13 +1,63 @@
-/** Calls the server's functions of a tick, and keeps all ticks out. */
+/**
+ * A tick in two calls: what it reads, and what it writes. They are functions of the server, because planning such
+ * statements takes longer than running them, and a function keeps its plans without a named statement, which PgBouncer
+ * does not allow.
+ */
+import { createHash } from 'node:crypto'
 import { type Clock, pause } from '../../system/clock.ts'
 import type { TickLock, TickReadings } from '../port/board.ts'
 import { type CandidateRow, type RunningRow, type TaskRow, toCandidate, toWaiting } from '../port/rows.ts'
-import { runEvents } from '../port/run-end.ts'
 import type { Claimed } from '../port/tick-writes.ts'
 import { type ClaimLimits, claimResults, type TickWrite, type Written, writeId } from '../port/tick-writes.ts'
 import { jobSlot } from '../task.ts'
-import { type Connection, jsonText } from './connection.ts'
-import { isMissing, makeTickFunctions, type TickFunctions } from './tick-functions.ts'
+import { type Client, type Connection, jsonText } from './connection.ts'
+import { lockBoards } from './node-tables.ts'
+import { inputOf } from './tick-input.ts'
+import { readsBody } from './tick-reads.ts'
+import { writesBody } from './tick-writes.ts'
+
+/**
+ * Plans are made once, perhaps while the tables are empty, and must be right for a million rows: nothing is scanned
+ * that an index finds. Where a partial index could be scanned instead of the primary key, its predicate is hidden from
+ * the planner by IS TRUE; where a join could scan, ANY names the keys.
+ */
+const PLANS = `SET enable_seqscan = off SET enable_mergejoin = off SET enable_bitmapscan = off SET jit = off
+  SET plan_cache_mode = force_generic_plan`
+
+interface ServerFunction {
+  readonly name: string
+  readonly create: string
+}
+
+/** The name has a hash of the text: versions that work on one board at the same time have functions of their own. */
+function serverFunction(s: string, verb: string, argument: string, body: string): ServerFunction {
+  const hash = createHash('sha256').update(`${argument}${PLANS}${body}`).digest('hex').slice(0, 8)
+  const name = `${s}.tick_${verb}_${hash}`
+  return { name, create: `CREATE FUNCTION ${name}(${argument}) RETURNS json LANGUAGE plpgsql ${PLANS} AS $$${body}$$` }
+}
+
+export interface TickFunctions {
+  readonly reads: ServerFunction
+  readonly writes: ServerFunction
+}
+
+/** @param s the board's schema, quoted */
+export const tickFunctions = (s: string): TickFunctions => ({
+  reads: serverFunction(s, 'reads', 'page integer', readsBody(s)),
+  writes: serverFunction(s, 'writes', 'input json', writesBody(s)),
+})
+
+/** SQLSTATE undefined_function: no process of this version has written to the board yet. */
+const isMissing = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === '42883'
+
+const makeTickFunctions = (connection: Connection, functions: TickFunctions): Promise<void> =>
+  connection.transaction(async (client: Client) => {
+    await lockBoards(client)
+    for (const { name, create } of [functions.reads, functions.writes]) {
+      const known = await client.query('SELECT 1 WHERE to_regproc($1) IS NOT NULL', [name])
+      if (known.rows.length === 0) await client.query(create)
+    }
+  })
 
 interface Read {
   readonly wallMs: number
@@ -51,9 +101,11 @@ export async function callWrites(
   limits: ClaimLimits,
 ): Promise<readonly Written[] | undefined> {
   if (writes.length === 0) return []
-  const input = jsonText(inputOf(slug, writes, limits))
+  const input = jsonText(inputOf(tickLockName(slug), writes, limits))
+  const hasCaps = limits.perProfile !== null || limits.board !== null || Object.keys(limits.pools.caps).length > 0
+  const isContended = hasCaps && writes.some(({ type }) => type === 'claim')
   const call = (): Promise<readonly unknown[]> =>
-    connection.inOneMessage((quoted) => `SELECT ${functions.writes.name}(${quoted(input)}::json) AS wrote`)
+    connection.inOneMessage((quoted) => `SELECT ${functions.writes.name}(${quoted(input)}::json) AS wrote`, isContended)
   const found = await call().catch(async (error) => {
     if (!isMissing(error)) throw error
     await makeTickFunctions(connection, functions)
@@ -63,75 +115,7 @@ export async function callWrites(
   return wrote === null ? undefined : resultsOf(writes, limits, wrote)
 }
 
-function inputOf(slug: string, writes: readonly TickWrite[], limits: ClaimLimits): Readonly<Record<string, unknown>> {
-  const parts = new Map<string, object[]>()
-  for (const write of writes) {
-    const [name, part] = partOf(write)
-    const known = parts.get(name)
-    if (known === undefined) parts.set(name, [part])
-    else known.push(part)
-  }
-  const claims = parts.has('claims')
-  return {
-    lock: tickLockName(slug),
-    wait_ms: Math.max(0, Math.round(limits.waitMs)),
-    ...limits.place,
-    most: limits.most,
-    // Without a claim there is no need to keep others out.
-    per_profile: claims ? limits.perProfile : null,
-    board: claims ? limits.board : null,
-    pools: claims && Object.keys(limits.pools.caps).length > 0 ? limits.pools.caps : null,
-    pool_of: limits.pools.of,
-    ...Object.fromEntries(parts),
-  }
-}
-
 export const tickLockName = (slug: string): string => `hermes.tick.${slug}`
-
-function partOf(write: TickWrite): readonly [string, object] {
-  switch (write.type) {
-    case 'note': {
-      const { id, runId, worker, workspace } = write
-      const payload = { workspace, ...(worker && { pid: worker.pid }) }
-      return ['notes', { id, run: runId, pid: worker?.pid ?? null, start_time: worker?.startTime ?? null, payload }]
-    }
-    case 'extend':
-      return ['extends', attemptOf(write.row)]
-    case 'end': {
-      const { row, end, settlement } = write
-      const isCompleted = end.outcome === 'completed'
-      const { status, failures, pauses, pausedUntilMs } = settlement
-      const { outcome, exitCode, signal, summary, error } = end
-      return [
-        'ends',
-        {
-          ...attemptOf(row),
-          ...{ status, failures, pauses, outcome, signal, summary, error },
-          exit_code: exitCode,
-          sets_pause: isCompleted || pausedUntilMs !== null,
-          paused_until: pausedUntilMs,
-          completed: isCompleted,
-          last_error: settlement.reason ?? error,
-          events: runEvents(end, settlement),
-        },
-      ]
-    }
-    case 'promote':
-      return ['promotions', { id: write.id, from: write.from, to: write.to }]
-    case 'assign': {
-      const { id, assignee } = write
-      return ['assigns', { id, assignee, payload: { assignee, source: 'kanban.default_assignee' } }]
-    }
-    case 'claim':
-      return ['claims', { id: write.id, assignee: write.assignee }]
-  }
-}
-
-const attemptOf = ({ id, run_id: run, claim_lock: lock }: Extract<TickWrite, { type: 'extend' }>['row']) => ({
-  id,
-  run,
-  lock,
-})
 
 function resultsOf(writes: readonly TickWrite[], { most }: ClaimLimits, wrote: Wrote): readonly Written[] {
   const ids = (list: readonly string[] | null): ReadonlySet<string> => new Set(list)

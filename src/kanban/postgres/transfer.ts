@@ -1,5 +1,6 @@
-/** All rows of a board, to be copied. */
+/** All rows of a board, to be copied; and the seal that keeps writers off a board that has moved, as sqlite/seal.ts. */
 import { notEmpty } from '../port/refusals.ts'
+import type { Seal } from '../port/seal.ts'
 import {
   type ColumnKind,
   type CopiedRow,
@@ -18,7 +19,6 @@ import {
 import type { Writing } from './changes.ts'
 import { type Client, storable, type Value } from './connection.ts'
 import { rows } from './queries.ts'
-import { seal, sealOf, unseal } from './seal.ts'
 
 /** The column that numbers a table's rows; its sequence is `<table>_<column>_seq`. */
 const numberOf = (table: TableName): string => KEY[table][0] ?? ''
@@ -124,3 +124,30 @@ async function lastNumbers(client: Client, s: string): Promise<LastNumbers> {
   const found = await rows<{ name: string; last: number }>(client, each.join(' UNION ALL '))
   return Object.fromEntries(found.map(({ name, last }) => [name, last])) as LastNumbers
 }
+
+/** undefined: the board accepts changes. */
+export async function sealOf(client: Client, slug: string): Promise<Seal | undefined> {
+  const [row] = await rows<{ sealed: Seal | null }>(client, 'SELECT sealed FROM hermes.boards WHERE slug = $1', slug)
+  return row?.sealed ?? undefined
+}
+
+/** Waits for the writers that are under way. */
+export async function seal({ client, s, slug }: Writing, { kind, place }: Seal): Promise<void> {
+  await client.query(
+    `CREATE OR REPLACE FUNCTION ${s}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+     BEGIN RAISE EXCEPTION 'this board has moved' USING ERRCODE = 'HM001'; END $$`,
+  )
+  for (const table of TABLES)
+    await client.query(
+      `CREATE TRIGGER sealed BEFORE INSERT OR UPDATE OR DELETE ON ${s}.${table} FOR EACH STATEMENT EXECUTE FUNCTION ${s}.refuse()`,
+    )
+  await setSeal(client, slug, { kind, place })
+}
+
+export async function unseal({ client, s, slug }: Writing): Promise<void> {
+  for (const table of TABLES) await client.query(`DROP TRIGGER IF EXISTS sealed ON ${s}.${table}`)
+  await setSeal(client, slug, null)
+}
+
+const setSeal = (client: Client, slug: string, value: Seal | null): Promise<unknown> =>
+  client.query('UPDATE hermes.boards SET sealed = $2::jsonb WHERE slug = $1', [slug, value && JSON.stringify(value)])

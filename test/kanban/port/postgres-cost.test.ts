@@ -7,6 +7,7 @@ import type { TickWrite } from '../../../src/kanban/port/tick-writes.ts'
 import type { Client, Connection } from '../../../src/kanban/postgres/connection.ts'
 import { openPostgres } from '../../../src/kanban/postgres/database-boards.ts'
 import { eventsTail } from '../../../src/kanban/postgres/queries.ts'
+import { callWrites, tickFunctions } from '../../../src/kanban/postgres/tick-calls.ts'
 import {
   readAttempt,
   readPromotable,
@@ -14,9 +15,7 @@ import {
   readRunning,
   readTaskOfSlot,
   readWaitingChildren,
-} from '../../../src/kanban/postgres/tick.ts'
-import { callWrites } from '../../../src/kanban/postgres/tick-calls.ts'
-import { tickFunctions } from '../../../src/kanban/postgres/tick-functions.ts'
+} from '../../../src/kanban/postgres/tick-reads.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { size } from '../../support/size.ts'
 

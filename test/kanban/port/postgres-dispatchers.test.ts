@@ -1,10 +1,15 @@
 // Several dispatchers on one board in PostgreSQL, each with a volume of its own.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type DispatchOptions, dispatchOnce } from '../../../src/kanban/dispatch/dispatch.ts'
+import { NO_POOLS } from '../../../src/kanban/pools.ts'
 import type { Board } from '../../../src/kanban/port/board.ts'
+import type { RunningRow } from '../../../src/kanban/port/rows.ts'
+import type { TickWrite } from '../../../src/kanban/port/tick-writes.ts'
 import { openPostgres } from '../../../src/kanban/postgres/database-boards.ts'
+
 import { systemClock } from '../../../src/system/clock.ts'
 import { HermesError } from '../../../src/system/errors.ts'
 import { FakeJobs } from '../../support/kanban/board.ts'
@@ -110,6 +115,74 @@ describe.skipIf(why !== undefined)(`dispatchers on one board in PostgreSQL (${wh
     for (const one of nodes) for (const { report } of [await dispatchOnce(one)]) expect(report.crashed).toEqual([])
     expect(await board.statusCounts()).toEqual({ running: 120 })
     for (const one of nodes) await one.board.close()
+  })
+
+  test('who claims keeps out the claims of the same profile or of a board with a cap, and nothing else', async () => {
+    const slug = freshSlug()
+    const board = await openPostgres({ slug }, server.url, { mode: 'create', warn: () => undefined })
+    const limits = {
+      place: { host: 'h1', instance: 'i1' },
+      most: 10,
+      perProfile: 2,
+      board: null,
+      pools: NO_POOLS,
+      waitMs: 200,
+    }
+    const claim = async (assignee: string): Promise<TickWrite> => {
+      const { task } = await board.create({ title: 'x', assignee }, actor)
+      return { type: 'claim', id: task.id, assignee }
+    }
+    await board.write([await claim('alpha')], limits, 0)
+    const [row] = await board.running()
+    const completed = { outcome: 'completed', failure: false, stop: false } as const
+    const settlement = { status: 'done', failures: 0, pauses: 0, pausedUntilMs: null, autoBlocked: false } as const
+    const end = (): TickWrite => ({ type: 'end', row: row as RunningRow, end: completed, settlement })
+    const other = new pg.Client({ connectionString: server.url })
+    await other.connect()
+    const key = `hashtextextended('hermes.tick.${slug}', 1)`
+    await other.query(`BEGIN; SELECT pg_advisory_xact_lock_shared(${key});
+      SELECT pg_advisory_xact_lock(hashtextextended('alpha', ${key}))`)
+    const alpha = await claim('alpha')
+    expect(await board.write([alpha], limits, 0)).toBeUndefined()
+    expect(await board.write([end(), alpha], limits, 0)).toEqual([{ state: 'done' }, { state: 'full' }])
+    const pools = { caps: { gpu: 9 }, of: {} }
+    for (const whole of [{ board: 9 }, { pools }])
+      expect(await board.write([await claim('beta')], { ...limits, perProfile: null, ...whole }, 0)).toBeUndefined()
+    for (const without of [limits, { ...limits, perProfile: null }])
+      expect(await board.write([await claim('beta')], without, 0)).toMatchObject([{ state: 'done' }])
+    await other.query('COMMIT')
+    await other.end()
+    expect(await board.write([alpha], limits, 0)).toMatchObject([{ state: 'done' }])
+    expect(await board.write([await claim('beta')], limits, 0)).toEqual([{ state: 'full' }])
+    await board.close()
+  })
+
+  test('a claim that was answered survives a crash of the server, with a cap and without', {
+    timeout: 120_000,
+  }, async () => {
+    await using durable = await startPostgres({ durable: true })
+    // A record that nothing waits for is on the disk too late.
+    durable.psql("ALTER SYSTEM SET wal_writer_delay = '10s'")
+    durable.psql('SELECT pg_reload_conf()')
+    const place = { host: 'h1', instance: 'i1' }
+    for (const caps of [
+      { perProfile: 5, board: null },
+      { perProfile: null, board: 5 },
+      { perProfile: null, board: null, pools: { caps: { gpu: 5 }, of: {} } },
+      { perProfile: null, board: null },
+    ]) {
+      const board = await openPostgres({ slug: 'crash' }, durable.url, { mode: 'create', warn: () => undefined })
+      const { task } = await board.create({ title: 'x', assignee: 'alpha' }, actor)
+      const limits = { place, most: 1, pools: NO_POOLS, ...caps, waitMs: 2000 }
+      const written = await board.write([{ type: 'claim', id: task.id, assignee: 'alpha' }], limits, 0)
+      await durable.crash()
+      await board.close()
+      await durable.again()
+      const after = await openPostgres({ slug: 'crash' }, durable.url, { mode: 'create', warn: () => undefined })
+      expect(written).toMatchObject([{ state: 'done', claimed: { runId: expect.any(Number) } }])
+      expect(await after.require(task.id)).toMatchObject({ status: 'running' })
+      await after.close()
+    }
   })
 
   test('while one starts its workers, others write: no lock is held', async () => {
