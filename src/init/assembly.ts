@@ -18,6 +18,7 @@ import { Hooks } from './boot/hooks.ts'
 import { ProfilesGate } from './boot/profiles-gate.ts'
 import { hookScript, mainScript } from './boot/run-directory.ts'
 import { Secrets } from './boot/secrets.ts'
+import type { ServicesBootOptions } from './boot/services-boot.ts'
 import { ServicesGate } from './boot/services-gate.ts'
 import { prepareVolume, type VolumeOptions, whyUnwritable } from './boot/volume.ts'
 import { VolumeGate } from './boot/volume-gate.ts'
@@ -45,6 +46,7 @@ import { type Gates, Shutdown, type StoppedParts } from './shutdown.ts'
 import { Children } from './slots/children.ts'
 import { LogFifos } from './slots/log-fifos.ts'
 import { ServicePrograms } from './slots/service-programs.ts'
+import { ServiceReload } from './slots/service-reload.ts'
 import { SlotLimits } from './slots/slot-limits.ts'
 
 export interface InitParts {
@@ -266,15 +268,35 @@ export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { ser
     ended: (code) => shutdown.mainEnded(code),
     warn,
   })
+  const servicesBoot = (): ServicesBootOptions => ({
+    install,
+    paths,
+    identity,
+    uid,
+    processes,
+    rootPath: rootEnvironment.path(),
+    log,
+  })
+  const serviceReload = new ServiceReload({
+    services,
+    boot: servicesBoot,
+    send: (message) => supervisor.send(message),
+    obstacle: () =>
+      shutdown.begun
+        ? 'the container is stopping'
+        : options.foreground
+          ? 'services of an image run only in its container'
+          : undefined,
+  })
   const boot = new Boot({
     container: { options, facts, runDir: paths.runDir },
     native,
     programs: { supervisor, hooks, services, main },
     secrets,
     gates,
-    servicesBoot: () => ({ install, paths, identity, uid, processes, rootPath: rootEnvironment.path(), log }),
+    servicesBoot,
     shutdown,
     log,
   })
-  return { boot, gates, hooks, main, repair: () => prepareVolume(volume) }
+  return { boot, gates, hooks, main, serviceReload, repair: () => prepareVolume(volume) }
 }

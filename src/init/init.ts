@@ -100,6 +100,7 @@ export class Init {
         return
       case 'forget':
         this.#slots.children.forget(message.slot)
+        this.#slots.services.forget(message.slot)
         return
       case 'letters':
         if (this.#base.given.facts.dropped)
@@ -123,6 +124,12 @@ export class Init {
         return
       case 'repair':
         void this.#repair()
+        return
+      case 'read-services':
+        void this.#boot.serviceReload.read(message.request)
+        return
+      case 'apply-services':
+        this.#boot.serviceReload.apply(message.request)
         return
       case 'services-up':
         this.#boot.gates.services.pass()

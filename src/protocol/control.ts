@@ -91,6 +91,17 @@ export interface ReconcileResult {
   readonly steps: readonly string[]
 }
 
+/** Names of services, by what a reload does with them: it starts, stops or restarts them. */
+export interface ReloadResult {
+  /** Nothing was done. */
+  readonly dryRun: boolean
+  readonly added: readonly string[]
+  readonly removed: readonly string[]
+  readonly changed: readonly string[]
+  /** Number of services that are left alone. */
+  readonly unchanged: number
+}
+
 /** A transition, or a slot that is new, for followers of `events`. */
 export interface SlotEventMessage {
   readonly type: 'slot' | 'removed'
@@ -149,6 +160,11 @@ export interface Operations {
   restart: { request: SlotAction; result: ActionResult }
   signal: { request: { slot: string; signal: SignalName; group?: boolean }; result: ActionResult }
   reconcile: { request: Record<never, never>; result: ReconcileResult }
+  /**
+   * Takes over the definitions of the image's services by difference. Answered when what was removed or changed has
+   * ended. REFUSED: a definition has a problem, or another reload is at work; nothing was done.
+   */
+  'reload-services': { request: { dryRun?: boolean; timeoutMs?: number }; result: ReloadResult }
   /**
    * The slot of a profile that was made or renamed a moment ago. Answered when it is there and no earlier one of its
    * name is left.

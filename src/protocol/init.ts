@@ -97,6 +97,10 @@ export type ToInit =
   | { readonly type: 'booted' }
   /** The services the main program waits for have come up, or cannot. */
   | { readonly type: 'services-up' }
+  /** Read the definitions of the image's services again; answered by `services-read`. */
+  | { readonly type: 'read-services'; readonly request: number }
+  /** Take the definitions that were read for this request; answered by `services-applied`. */
+  | { readonly type: 'apply-services'; readonly request: number }
   /** Give known files of the volume back to the runtime user, as at boot; answered by `repaired`. */
   | { readonly type: 'repair' }
   /**
@@ -138,6 +142,10 @@ export type ToSupervisor =
   /** The container stops; init signals the slots itself. Answer `drained` when every log is written. */
   | { readonly type: 'stop' }
   | { readonly type: 'reconcile' }
+  /** They are in a file beside those in force, unless there is a `problem`. */
+  | { readonly type: 'services-read'; readonly request: number; readonly problem?: string }
+  /** They are in force, unless there is a `problem`: then nothing has changed. */
+  | { readonly type: 'services-applied'; readonly request: number; readonly problem?: string }
   /** Known files have been given back to the runtime user, as far as possible. */
   | { readonly type: 'repaired' }
   | { readonly type: 'ping'; readonly n: number; readonly frozen: Frozen }
@@ -210,6 +218,8 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
   booted: () => true,
   'services-up': () => true,
   repair: () => true,
+  'read-services': (m) => isWhole(m.request, 0, MAX_ID),
+  'apply-services': (m) => isWhole(m.request, 0, MAX_ID),
   lease: (m) => m.state === 'taken' || m.state === 'lost' || m.state === 'unwritable',
 }
 

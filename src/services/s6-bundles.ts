@@ -1,8 +1,7 @@
 /** Bundles of s6-rc: names for several services, among them the pipelines that are named. */
 import type { ServiceProblem } from './definition.ts'
 import type { TreeDir } from './facts.ts'
-import { RefusedDefinition, refused } from './refused.ts'
-import { namesIn, typeOf } from './s6-files.ts'
+import { namesIn, RefusedDefinition, refused, typeOf } from './s6-files.ts'
 
 /** Services that come with s6-overlay and that trees depend on; here their work is done before any service starts. */
 const BUILT_IN = new Set(['base', 'fix-attrs', 'legacy-cont-init', 'legacy-services', 'top', 'user', 'user2'])

@@ -2,10 +2,22 @@
  * The small files of a service directory: names, numbers, a signal. s6 passes over a number that it cannot read;
  * s6-rc-compile refuses it. Source: s6-rc 0.5.4, src/s6-rc/s6-rc-compile.c, and s6's servicedir.
  */
+import type { Fault } from '../system/files/trust.ts'
 import { parseSignal } from '../system/signals.ts'
 import type { ServiceRules } from './definition.ts'
 import type { TreeDir } from './facts.ts'
-import { refused } from './refused.ts'
+
+/** Thrown while one definition is read, and caught where the next one begins: the definition is left out by name. */
+export class RefusedDefinition extends Error {
+  readonly fault: Fault
+  constructor(fault: Fault) {
+    super(fault.message)
+    this.fault = fault
+  }
+}
+
+export const refused = (file: string, message: string, repair: string): RefusedDefinition =>
+  new RefusedDefinition({ file, message, repair })
 
 /** Numbers in s6's files have 32 bits. */
 const MAX_NUMBER = 2 ** 32 - 1

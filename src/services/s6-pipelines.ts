@@ -1,7 +1,6 @@
 /** Pipelines of s6-rc: longruns of which one writes what the next one reads. Both sides have to say so. */
 import type { TreeDir } from './facts.ts'
-import { RefusedDefinition, refused } from './refused.ts'
-import { linesOf, onlyName } from './s6-files.ts'
+import { linesOf, onlyName, RefusedDefinition, refused } from './s6-files.ts'
 
 /** One longrun's place among the others. */
 export interface PipelineEnds {

@@ -14,9 +14,8 @@ import {
   type ServiceRules,
 } from './definition.ts'
 import type { FoundServices, TreeDir, TreeFacts } from './facts.ts'
-import { RefusedDefinition, refused } from './refused.ts'
 import { Bundles, isBundle } from './s6-bundles.ts'
-import { checkNumbers, namesIn, signal, typeOf, whole } from './s6-files.ts'
+import { checkNumbers, namesIn, RefusedDefinition, refused, signal, typeOf, whole } from './s6-files.ts'
 import { isReserved, type Pipelines, pipelinesOf } from './s6-pipelines.ts'
 
 /** /etc/services.d: each directory is a longrun that starts with the container; `log` in it is its logger. */

@@ -38,6 +38,7 @@ import { SlotDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
 import { ServiceSlots } from './services/image-services.ts'
 import { ScheduledGateways } from './services/scheduled-gateways.ts'
+import { ServiceReload } from './services/service-reload.ts'
 import { WaitingGateways } from './services/waiting-gateways.ts'
 import { SlotNotifier } from './slot-notifier.ts'
 import { ChildReports } from './slots/child-reports.ts'
@@ -106,6 +107,7 @@ export function makeSlots(
     timezone: container.TZ,
     ifBootFails: ifBootFails(container),
   })
+  const reload = new ServiceReload({ file: paths.services, services, clock, send })
   const waiting = new WaitingGateways({ table: () => table, services, stateStore })
   const scheduled = new ScheduledGateways({
     table: () => table,
@@ -156,6 +158,7 @@ export function makeSlots(
   return {
     table,
     services,
+    reload,
     waiting,
     scheduled,
     runs,
@@ -244,7 +247,7 @@ export function makeVolume(
 /** Parts that operators and s6's tools reach. */
 export function makeOperatorParts(
   { options, paths, container, journal, link, stateStore }: BaseParts,
-  { table, services, waiting, scheduled, runs, held, files, statusFiles, waiters }: SlotParts,
+  { table, services, reload, waiting, scheduled, runs, held, files, statusFiles, waiters }: SlotParts,
   { life, advice }: VolumeParts,
 ) {
   const { start, version, clock, native, exit } = options
@@ -267,6 +270,7 @@ export function makeOperatorParts(
     ownership,
     helpers,
     workers,
+    reload,
     advice,
   })
   const writeDesired = operations.writeDesired.bind(operations)

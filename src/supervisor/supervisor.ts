@@ -77,6 +77,10 @@ export class Supervisor {
       case 'stop':
         this.#volume.life.stop()
         return
+      case 'services-read':
+      case 'services-applied':
+        this.#slots.reload.answer(message)
+        return
       case 'repaired':
         this.#operator.ownership.repaired()
         return

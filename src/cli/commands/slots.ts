@@ -10,13 +10,15 @@ import type { Context } from '../context/context.ts'
 import { dashboardFacts } from '../context/dispatcher-facts.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { openPrompter } from '../terminal/terminal.ts'
-import { slotsTable } from '../view/slots-view.ts'
+import { reloadText, slotsTable } from '../view/slots-view.ts'
 import { slotStatus } from './frequent.ts'
 import { actionOptions, WAIT_OPTIONS } from './gateway.ts'
 import { resultLine } from './gateway-actions.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
 const WAIT_TIMEOUT_MS = 75_000
+/** Added to what the supervisor is given, which may also wait for the reader of the definitions. */
+const REPLY_SLACK_MS = 30_000
 const EXITS = {
   [EXIT.noSuch]: 'no such slot',
   [EXIT.noSupervisor]: 'the supervisor is not running',
@@ -67,6 +69,23 @@ export const SLOT_COMMANDS: readonly Command[] = [
     // The name that `service list` and `status` print, with its prefix, is accepted too.
     ({ args: [name = ''] }) => (name.startsWith(PREFIX) ? name : `${PREFIX}${name}`),
   ),
+  {
+    path: 'service reload',
+    summary: 'Start, stop and restart the services whose definitions have changed',
+    details:
+      'The definitions are read again from where the image has them. A service whose definition is the same is not\n' +
+      'touched. If any definition has a problem, nothing is done.',
+    options: [
+      { long: '--dry-run', help: 'show what would be done, and do nothing' },
+      ...WAIT_OPTIONS.filter(({ long }) => long === '--timeout'),
+    ],
+    exits: {
+      1: 'a definition is wrong, or a reload is at work',
+      [EXIT.noSupervisor]: 'the supervisor is not running',
+      [EXIT.timedOut]: 'some still stop',
+    },
+    run: reload,
+  },
   {
     path: 'service list',
     summary: 'List the services that the image defines',
@@ -146,6 +165,18 @@ function noSuch(slot: string, known: readonly string[]): HermesError {
   const near = nearest(slot, known)
   const guess = near?.startsWith(PREFIX) ? `did you mean "${near.slice(PREFIX.length)}"? ` : ''
   return new HermesError('NO_SUCH_SLOT', `no slot "${slot}"`, { next: `${guess}"hermes status" lists the slots` })
+}
+
+async function reload(context: Context, input: Input): Promise<Outcome> {
+  const { timeoutMs = WAIT_TIMEOUT_MS } = actionOptions(input)
+  const result = await withSupervisor(context, (client) =>
+    client.request(
+      'reload-services',
+      { dryRun: input.options['dry-run'] === true, timeoutMs },
+      { timeoutMs: timeoutMs + REPLY_SLACK_MS },
+    ),
+  )
+  return { text: reloadText(result), json: result }
 }
 
 async function list(context: Context): Promise<Outcome> {

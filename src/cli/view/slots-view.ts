@@ -1,4 +1,4 @@
-import type { Death, SlotStatus, StatusResult } from '../../protocol/control.ts'
+import type { Death, ReloadResult, SlotStatus, StatusResult } from '../../protocol/control.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 
 export const managerLine = (status: Pick<StatusResult, 'manager'>): string =>
@@ -94,4 +94,15 @@ function inUnits(
 ): string {
   const rest = Math.floor((s % bigSeconds) / smallSeconds)
   return `${Math.floor(s / bigSeconds)} ${big}${rest === 0 ? '' : ` ${rest} ${small}`}`
+}
+
+/** One line for each service that a reload starts, stops or restarts, or would. */
+export function reloadText({ dryRun, added, removed, changed, unchanged }: ReloadResult): string {
+  const lines = [
+    ...added.map((name) => `${dryRun ? 'would start' : 'started'} ${name}: it is new`),
+    ...removed.map((name) => `${dryRun ? 'would stop' : 'stopped'} ${name}: it is not defined any more`),
+    ...changed.map((name) => `${dryRun ? 'would restart' : 'restarted'} ${name}: it has changed`),
+  ]
+  const rest = `${unchanged} ${unchanged === 1 ? 'service is' : 'services are'} unchanged`
+  return [...lines, lines.length === 0 ? `nothing to do: ${rest}` : rest, ''].join('\n')
 }

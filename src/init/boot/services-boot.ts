@@ -32,7 +32,7 @@ export interface ServicesBootOptions {
  */
 export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable | undefined> {
   if (!SOURCES.some((path) => existsSync(path))) return undefined
-  const table = await readTable(o).then(parseServiceTable, (error: Error) => error.message)
+  const table = await readServiceTable(o)
   if (typeof table === 'string') {
     o.log('error', `the services of this image cannot be read, none of them runs: ${table}`)
     return undefined
@@ -42,6 +42,10 @@ export async function loadServices(o: ServicesBootOptions): Promise<ServiceTable
   writeFileSync(o.paths.services, JSON.stringify({ rules, problems }), { mode: 0o644, flag: 'wx' })
   return table
 }
+
+/** @returns the table, or a line that says why there is none */
+export const readServiceTable = (o: ServicesBootOptions): Promise<ServiceTable | string> =>
+  readTable(o).then(parseServiceTable, (error: Error) => error.message)
 
 async function readTable({ install, paths, identity, uid, processes, rootPath }: ServicesBootOptions): Promise<string> {
   const facts = JSON.stringify({ environmentDir: paths.environmentDir, identity, uid, rootPath })

@@ -7,6 +7,7 @@ import {
   serviceOfSlot,
   serviceSlot,
 } from '../../services/definition.ts'
+import { isSamePrograms } from '../../services/reload.ts'
 import type { ServiceTable } from '../../services/table.ts'
 import type { Ending } from '../../slot/ending.ts'
 import { describeEnding } from '../../slot/ending.ts'
@@ -57,7 +58,11 @@ export interface StartCommand {
 }
 
 interface Known {
-  readonly programs: Programs
+  programs: Programs
+  /** The definition that its next start takes; until then, the finish program is that of what runs. */
+  next?: Programs
+  /** It is not defined any more: nothing is started, and it is forgotten when it has ended. */
+  isRemoved?: true
   /** The last ending of `run`, for the finish program. */
   lastEnding?: { readonly pid: number; readonly ending: Ending }
 }
@@ -77,6 +82,35 @@ export class ServicePrograms {
   /** Called once, before the supervisor may begin. */
   load(table: Pick<ServiceTable, 'programs'>): void {
     this.#known = new Map(table.programs.map((programs) => [serviceSlot(programs.name), { programs }]))
+  }
+
+  /** Names of services whose programs are not those of this table. */
+  differing({ programs }: Pick<ServiceTable, 'programs'>): readonly string[] {
+    const hasChanged = (one: Programs): boolean => {
+      const known = this.#known.get(serviceSlot(one.name))
+      return known !== undefined && !isSamePrograms(known.next ?? known.programs, one)
+    }
+    return programs.filter(hasChanged).map(({ name }) => name)
+  }
+
+  /** Each service goes over to this table with its next start. */
+  replace({ programs }: Pick<ServiceTable, 'programs'>): void {
+    const slots = new Set(programs.map(({ name }) => serviceSlot(name)))
+    for (const [slot, known] of this.#known) if (!slots.has(slot)) known.isRemoved = true
+    for (const one of programs) {
+      const slot = serviceSlot(one.name)
+      const known = this.#known.get(slot) ?? { programs: one }
+      delete known.isRemoved
+      delete known.next
+      if (isSamePrograms(known.programs, one)) known.programs = one
+      else known.next = one
+      this.#known.set(slot, known)
+    }
+  }
+
+  /** The slot is gone. */
+  forget(slot: string): void {
+    if (this.#known.get(slot)?.isRemoved) this.#known.delete(slot)
   }
 
   /** Slots whose name starts like a service's are always services. */
@@ -142,12 +176,19 @@ export class ServicePrograms {
   command(slot: string, program: 'run' | 'finish'): StartCommand {
     const known = this.#known.get(slot)
     if (known === undefined) throw new Error('the image defines no such service')
+    if (program === 'run') this.#takeNext(known)
     const { programs } = known
     if (program === 'finish') this.forgetFinish(slot)
     const argv = program === 'run' ? programs.run : this.#finishCommand(known)
     const start = this.#becoming(slot, programs, argv)
     if (program === 'finish') return start
     return { ...start, ...this.#openPipes(programs) }
+  }
+
+  #takeNext(known: Known): void {
+    if (known.isRemoved) throw new Error('the image does not define this service any more')
+    if (known.next !== undefined) known.programs = known.next
+    delete known.next
   }
 
   /** Both, or none: a start that fails is tried again, and must not cost a descriptor each time. */

@@ -54,6 +54,11 @@ const schemas = {
   restart: action('restart'),
   signal: z.object({ ...head('signal'), slot, signal, group: z.optional(z.boolean()) }),
   reconcile: z.object(head('reconcile')),
+  'reload-services': z.object({
+    ...head('reload-services'),
+    dryRun: z.optional(z.boolean()),
+    timeoutMs: z.optional(timeoutMs),
+  }),
   register: slotWait('register'),
   unregister: slotWait('unregister'),
   deaths: ofSlot('deaths'),

@@ -11,6 +11,7 @@ import { profileDir, profileOfSlot } from '../../system/paths.ts'
 import type { Follower, Handlers } from '../control/server.ts'
 import type { ServiceSlots } from '../services/image-services.ts'
 import type { ScheduledGateways } from '../services/scheduled-gateways.ts'
+import type { ServiceReload } from '../services/service-reload.ts'
 import type { WaitingGateways } from '../services/waiting-gateways.ts'
 import type { SlotEntry } from '../slots/entry.ts'
 import type { SlotLogs } from '../slots/logs.ts'
@@ -36,6 +37,7 @@ export interface OperationsOptions {
   readonly ownership: Pick<Ownership, 'ensure'>
   readonly helpers: Pick<HelperWatch, 'alive'>
   readonly workers: Pick<WorkersDeadline, 'set' | 'check'>
+  readonly reload: Pick<ServiceReload, 'run'>
   readonly advice: Pick<StatusAdvice, 'warnings' | 'needsAgent'>
 }
 
@@ -100,6 +102,10 @@ export class SlotOperations {
     reconcile: async (request) => {
       await this.#gate.untilRunning(DEFAULT_WAIT_MS, request)
       return { steps: this.#options.life.reconcile() }
+    },
+    'reload-services': async ({ dryRun = false, timeoutMs = DEFAULT_WAIT_MS, ...asked }) => {
+      await this.#gate.untilRunning(timeoutMs, asked)
+      return this.#options.reload.run(dryRun, timeoutMs)
     },
     register: async (request) => ({ slot: this.#statusOf(await this.#registration.register(request)) }),
     unregister: (request) => this.#registration.unregister(request),

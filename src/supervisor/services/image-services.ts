@@ -1,5 +1,3 @@
-import { symlinkSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Journal } from '../../log/io/journal.ts'
 import type { ToInit } from '../../protocol/init.ts'
 import { type ServiceRules, serviceOfSlot, serviceSlot } from '../../services/definition.ts'
@@ -9,19 +7,24 @@ import {
   missingOf,
   NO_GOALS,
   needing,
+  type PlannedService,
   plan,
   type Services,
   wantStarted,
   wantStopped,
 } from '../../services/plan.ts'
+import type { ReloadPlan } from '../../services/reload.ts'
 import { isOccupied, type Slot } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { StateStore } from '../slots/state-store.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { BootServices, type IfBootFails } from './boot-services.ts'
+import type { LeavingService } from './leaving-services.ts'
 import { type ImageServices, readServiceRules } from './rules.ts'
 import { Schedules } from './schedules.ts'
+import { ServiceLinks } from './service-links.ts'
+import { ServiceReplacement } from './service-replacement.ts'
 import { ServiceStateStore } from './state-store.ts'
 
 export interface ServiceSlotsOptions {
@@ -29,7 +32,7 @@ export interface ServiceSlotsOptions {
   readonly file: string
   readonly stateStore: Pick<StateStore, 'keep'>
   readonly scanDir: string
-  readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get' | 'setNormallyUp'>
+  readonly table: () => Pick<SlotTable, 'register' | 'dispatch' | 'get' | 'setNormallyUp' | 'remove'>
   readonly send: (message: ToInit) => void
   readonly clock: Clock
   readonly journal: Pick<Journal, 'warn'>
@@ -56,6 +59,8 @@ export class ServiceSlots {
   readonly #schedules: Schedules
   readonly #stateStore: ServiceStateStore
   readonly #boot: BootServices
+  readonly #replacement: ServiceReplacement
+  readonly #links: ServiceLinks
   #image: ImageServices | undefined
   #goals: Goals = NO_GOALS
   #phase: 'before' | 'running' | 'stopped' = 'before'
@@ -68,15 +73,21 @@ export class ServiceSlots {
     this.#schedules = new Schedules({ clock, timezone, warn, due: (name) => this.#runScheduled(name) })
     this.#stateStore = new ServiceStateStore(stateStore, warn)
     this.#boot = new BootServices({ ifBootFails, send, warn })
+    this.#links = new ServiceLinks(options.scanDir, warn)
+    this.#replacement = new ServiceReplacement({
+      stateOf: (name) => this.#slot(name)?.state,
+      stop: (name) => options.table().dispatch(serviceSlot(name), { type: 'want', wanted: 'down' }),
+      gone: (services) => this.#replace(services),
+    })
   }
 
-  /** Rules of a service; undefined: the image defines none of this name. */
+  /** Rules that its process has, or its next start; undefined: the image defines none of this name. */
   rules(name: string): ServiceRules | undefined {
-    return this.#services().rules.get(name)
+    return this.#replacement.leaving(name)?.rules ?? this.image.rules.get(name)
   }
 
   get problems(): readonly string[] {
-    return this.#services().problems
+    return this.image.problems
   }
 
   /** Restores what an earlier supervisor has kept, before `begin`. */
@@ -92,7 +103,7 @@ export class ServiceSlots {
     if (this.#phase !== 'before') return
     this.#phase = 'running'
     this.#image = undefined // init has written the file since
-    const all = [...this.#services().rules.values()]
+    const all = [...this.image.rules.values()]
     const kept = isFirst ? undefined : this.#stateStore.parse(this.#restored, (name) => this.rules(name) !== undefined)
     if (kept?.booted) this.#boot.markReported()
     for (const rules of all) {
@@ -104,6 +115,11 @@ export class ServiceSlots {
     this.#goals = kept?.goals ?? wantStarted(NO_GOALS, this.#states(), unscheduled.map(nameOf))
     const isScheduled = new Set(kept?.scheduled ?? atBoot.map(nameOf))
     for (const rules of all) if (isScheduled.has(rules.name)) this.#schedules.start(rules)
+    // Otherwise init has not taken the definitions: nothing has happened yet.
+    if (kept?.reload?.generation === this.image.generation) {
+      this.#replacement.prepare(kept.reload)
+      this.#takeUp()
+    }
     this.#proceed()
   }
 
@@ -114,10 +130,40 @@ export class ServiceSlots {
     this.#proceed()
   }
 
+  get isReloading(): boolean {
+    return this.#replacement.kept !== undefined
+  }
+
+  /** Keeps all that the next supervisor needs to finish the reload, before init takes the new definitions. */
+  prepareReload({ added, removed, changed }: ReloadPlan, after: ImageServices): void {
+    const { generation } = after
+    const leaving = [
+      ...removed.flatMap((name) => this.#leaving(name, 'remove')),
+      ...changed.flatMap((name) => this.#leaving(name, this.#isToRun(name, after) ? 'start' : 'stay')),
+    ]
+    this.#replacement.prepare({ generation, leaving, fresh: added })
+    this.#save()
+  }
+
+  /** @param taken init has taken the definitions; else nothing has changed */
+  endReload(taken: boolean): void {
+    if (!taken) this.#replacement.drop()
+    this.#image = undefined
+    if (taken) this.#takeUp()
+    this.#proceed()
+  }
+
+  /** Resolves when what a reload has removed or changed has ended. */
+  whenReloaded(): Promise<void> {
+    return this.#replacement.whenDone()
+  }
+
   /** A command from an operator. @throws HermesError REFUSED */
   command(verb: Verb, key: string): void {
     const rules = this.rules(serviceOfSlot(key) ?? '')
     if (rules === undefined) return
+    if (this.#replacement.leaving(rules.name) !== undefined)
+      throw new HermesError('REFUSED', `${rules.name} is being replaced by a reload`, { next: 'repeat the command' })
     const slot = this.#options.table().get(key)?.slot
     if (rules.kind === 'scheduled') this.#commandScheduled(verb, rules)
     else if (verb === 'stop') this.#requestStop(rules.name)
@@ -143,6 +189,7 @@ export class ServiceSlots {
     const rules = this.#phase === 'running' ? this.rules(serviceOfSlot(key) ?? '') : undefined
     if (rules === undefined) return
     this.#boot.changed(rules.name, slot, () => needing(this.#states(), rules.name))
+    this.#replacement.settleSoon()
     this.#proceed()
   }
 
@@ -164,7 +211,7 @@ export class ServiceSlots {
 
   #register(rules: ServiceRules): void {
     const { slot } = this.#options.table().register(serviceSlot(rules.name))
-    this.#linkFor(rules.name)
+    if (this.#options.table().get(rules.name) === undefined) this.#links.add(rules.name)
     if (rules.awaited) this.#boot.expect(rules.name, slot)
   }
 
@@ -174,11 +221,69 @@ export class ServiceSlots {
     const { steps, goals } = plan(this.#goals, this.#states())
     this.#goals = goals
     this.#boot.reportIfUp()
-    this.#stateStore.save({ goals, scheduled: this.#schedules.names(), booted: this.#boot.isOver })
     for (const { verb, name } of steps) this.#want(name, verb === 'start' ? 'up' : 'down')
+    // After the steps: a supervisor that dies in between leaves a goal that has been reached, and not one that is lost.
+    this.#save()
+  }
+
+  #save(): void {
+    const { kept: reload } = this.#replacement
+    const scheduled = this.#schedules.names()
+    this.#stateStore.save({ goals: this.#goals, scheduled, booted: this.#boot.isOver, reload })
+  }
+
+  /** The new definitions are in force: begins with what is new, and stops what is not what it was. */
+  #takeUp(): void {
+    const fresh = this.#replacement.begin().flatMap((name) => this.image.rules.get(name) ?? [])
+    for (const rules of fresh) {
+      this.#register(rules)
+      this.#options.table().setNormallyUp(serviceSlot(rules.name), rules.start)
+    }
+    for (const { rules } of this.#replacement.kept?.leaving ?? []) this.#schedules.stop(rules.name)
+    this.#startAll(fresh.filter(({ start }) => start))
+  }
+
+  #startAll(all: readonly ServiceRules[]): void {
+    for (const rules of all) this.#schedules.start(rules)
+    const unscheduled = all.filter(({ kind }) => kind !== 'scheduled')
+    this.#goals = wantStarted(this.#goals, this.#states(), unscheduled.map(nameOf))
+  }
+
+  /** These have ended: each begins with its new definition, or goes. */
+  #replace(services: readonly LeavingService[]): void {
+    if (this.#phase !== 'running') return
+    const { table } = this.#options
+    for (const { rules } of services.filter(({ afterwards }) => afterwards === 'remove')) {
+      table().remove(serviceSlot(rules.name))
+      this.#links.remove(rules.name)
+    }
+    for (const { rules } of services)
+      table().setNormallyUp(serviceSlot(rules.name), this.image.rules.get(rules.name)?.start ?? false)
+    const toStart = services.filter(({ afterwards }) => afterwards === 'start')
+    this.#startAll(toStart.flatMap(({ rules }) => this.image.rules.get(rules.name) ?? []))
+    this.#proceed()
+  }
+
+  #leaving(name: string, afterwards: LeavingService['afterwards']): readonly LeavingService[] {
+    const rules = this.image.rules.get(name)
+    return rules === undefined ? [] : [{ rules, afterwards }]
+  }
+
+  /** A changed service runs afterwards, unless it was stopped by hand. */
+  #isToRun(name: string, after: ImageServices): boolean {
+    const slot = this.#slot(name)
+    const isWanted = slot !== undefined && (slot.state === 'down' ? slot.reason !== undefined : slot.wanted !== 'down')
+    const startsNow = after.rules.get(name)?.start === true && this.image.rules.get(name)?.start === false
+    return isWanted || startsNow || this.#goals.start.has(name) || this.#schedules.nextAtMs(name) !== undefined
+  }
+
+  #slot(name: string): Slot | undefined {
+    return this.#options.table().get(serviceSlot(name))?.slot
   }
 
   #want(name: string, wanted: 'up' | 'down' | 'once'): void {
+    // Its start comes with its new definition.
+    if (this.#replacement.leaving(name) !== undefined) return
     this.#options.table().dispatch(serviceSlot(name), { type: 'want', wanted })
   }
 
@@ -215,30 +320,15 @@ export class ServiceSlots {
   }
 
   #states(): Services {
-    const { table } = this.#options
-    return new Map(
-      [...this.#services().rules.values()].map(({ name, dependsOn }) => [
-        name,
-        { dependsOn, ...dependedOn(table().get(serviceSlot(name))?.slot) },
-      ]),
-    )
+    const stateOf = (name: string): Pick<PlannedService, 'state' | 'succeeded'> =>
+      this.#replacement.leaving(name) === undefined ? dependedOn(this.#slot(name)) : { state: 'stopping' }
+    return new Map([...this.image.rules.values()].map(({ name, dependsOn }) => [name, { dependsOn, ...stateOf(name) }]))
   }
 
-  #services(): ImageServices {
+  /** The definitions in force. */
+  get image(): ImageServices {
     this.#image ??= readServiceRules(this.#options.file)
     return this.#image
-  }
-
-  /** s6's tools know services by their own names: /run/service/nginx. */
-  #linkFor(name: string): void {
-    const { scanDir, table, journal } = this.#options
-    if (table().get(name) !== undefined) return
-    try {
-      symlinkSync(serviceSlot(name), join(scanDir, name))
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException
-      if (code !== 'EEXIST') journal.warn(`there is no ${join(scanDir, name)}: ${message}`)
-    }
   }
 }
 

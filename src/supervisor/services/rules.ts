@@ -6,9 +6,13 @@ export interface ImageServices {
   readonly rules: ReadonlyMap<string, ServiceRules>
   /** Problems in the definitions, for users. */
   readonly problems: readonly string[]
+  /** Counts the definitions of this container's life: 0 are those of the boot. */
+  readonly generation: number
+  /** Names of services whose programs are not those of the generation before. */
+  readonly differing: readonly string[]
 }
 
-const NONE: ImageServices = { rules: new Map(), problems: [] }
+const NONE: ImageServices = { rules: new Map(), problems: [], generation: 0, differing: [] }
 
 /**
  * Reads init's file about the image's services: trusted, because only init can write it. Empty if there is no such
@@ -17,6 +21,6 @@ const NONE: ImageServices = { rules: new Map(), problems: [] }
 export function readServiceRules(file: string): ImageServices {
   const text = unlessCode(['ENOENT'], () => readFileSync(file, 'utf8'))
   if (text === undefined) return NONE
-  const { rules, problems } = JSON.parse(text) as { rules: ServiceRules[]; problems: string[] }
-  return { rules: new Map(rules.map((one) => [one.name, one])), problems }
+  const { rules, ...others } = JSON.parse(text) as Partial<Omit<ImageServices, 'rules'>> & { rules: ServiceRules[] }
+  return { ...NONE, ...others, rules: new Map(rules.map((one) => [one.name, one])) }
 }

@@ -1,5 +1,6 @@
 import type { Goals } from '../../services/plan.ts'
 import type { StateStore } from '../slots/state-store.ts'
+import type { KeptReload } from './service-replacement.ts'
 
 /** Facts about services, besides their slots, for the next supervisor of this container's life. */
 export interface Kept {
@@ -8,6 +9,8 @@ export interface Kept {
   readonly scheduled: readonly string[]
   /** init has been notified that the services for the main program are up. */
   readonly booted: boolean
+  /** A reload that is at work. */
+  readonly reload?: KeptReload | undefined
 }
 
 const NAME = '.services'
@@ -23,8 +26,8 @@ export class ServiceStateStore {
     this.#warn = warn
   }
 
-  save({ goals, scheduled, booted }: Kept): void {
-    const text = JSON.stringify({ start: [...goals.start], stop: [...goals.stop], scheduled, booted })
+  save({ goals, scheduled, booted, reload }: Kept): void {
+    const text = JSON.stringify({ start: [...goals.start], stop: [...goals.stop], scheduled, booted, reload })
     if (text === this.#saved) return
     this.#stateStore.keep(NAME, text)
     this.#saved = text
@@ -37,10 +40,11 @@ export class ServiceStateStore {
    */
   parse(text: string | undefined, isKnown: (name: string) => boolean): Kept | undefined {
     try {
-      const { start, stop, scheduled, booted } = JSON.parse(text ?? 'null') as Record<string, unknown>
+      const { start, stop, scheduled, booted, reload } = JSON.parse(text ?? 'null') as Record<string, unknown>
       const names = (list: unknown): string[] => (list as readonly string[]).filter(isKnown)
       const goals = { start: new Set(names(start)), stop: new Set(names(stop)) }
-      return { goals, scheduled: names(scheduled), booted: booted === true }
+      // Out of reach of others, and written by a supervisor of this container's life: by this version.
+      return { goals, scheduled: names(scheduled), booted: booted === true, reload: reload as KeptReload | undefined }
     } catch (error) {
       this.#warn(`what services wait for is lost, they start as at boot: ${(error as Error).message}`)
       return undefined

@@ -26,6 +26,7 @@ export const handlers = (some: Partial<Handlers>): Handlers => ({
   restart: nobody,
   signal: nobody,
   reconcile: nobody,
+  'reload-services': nobody,
   register: nobody,
   unregister: nobody,
   deaths: nobody,
