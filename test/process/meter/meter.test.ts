@@ -316,6 +316,26 @@ test('requests of a worker count for its task, and the board starts none for a p
   expect(scene.upstream.requests).toHaveLength(2)
 })
 
+test('the meter computes little for a request', { timeout }, async () => {
+  await using scene = await startMeterScene({ budget: { usd: 1000, tokens: 1e9 } })
+  const pid = await scene.meterPid()
+  /** utime and stime of proc_pid_stat(5), in hundredths of a second; waiting for a busy machine is not in it. */
+  const cpuMs = (): number => {
+    const [, , ...fields] = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/\(.*\)/, '-')
+      .split(' ')
+    return (Number(fields[11]) + Number(fields[12])) * 10
+  }
+  const ask = async (count: number): Promise<void> => {
+    for (let n = 0; n < count; n++) await (await scene.ask()).text()
+  }
+  await ask(20)
+  const before = cpuMs()
+  await ask(300)
+  // 1.3 ms, and 2.2 ms beside eight busy loops. Reading a file or making a connection anew each time costs far more.
+  expect((cpuMs() - before) / 300).toBeLessThan(10)
+})
+
 test('without a budget and without agent.meter there is no meter', { timeout }, async () => {
   const openai = { base_url: 'http://127.0.0.1:9/v1', model: 'm', api_key_env: 'UP_KEY' }
   await using hermes = await startHermes({
