@@ -3,11 +3,12 @@ import { explainTask, withJobs } from '../../kanban/dispatch/explain.ts'
 import { commentJson, eventJson, runJson, taskJson } from '../../kanban/json.ts'
 import { moveTo } from '../../kanban/moves.ts'
 import { requireAssignee } from '../../kanban/port/assignee.ts'
-import type { Actor, Board } from '../../kanban/port/board.ts'
+import type { Actor, Board, Editable } from '../../kanban/port/board.ts'
 import { isAway } from '../../kanban/port/boards.ts'
 import { checkText } from '../../kanban/port/input.ts'
 import { SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
 import { chosenBoard } from '../../kanban/store/current.ts'
+import { removeTaskFiles } from '../../kanban/store/gc.ts'
 import { DEFAULT_BOARD } from '../../kanban/store/places.ts'
 import { type Task as BoardTask, isStatus, STATUSES, type Status } from '../../kanban/task.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
@@ -28,6 +29,8 @@ type Names =
   | 'tasks'
   | 'createTask'
   | 'task'
+  | 'editTask'
+  | 'deleteTask'
   | 'moveTask'
   | 'assignTask'
   | 'commentTask'
@@ -126,6 +129,22 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
       })
       return { status: 200, body }
     },
+    editTask: async ({ params: { id = '' }, query, body, viewer }) => {
+      const task = await onBoard(slugOf(query), 'write', async (board) => {
+        await known(board, id)
+        const { was, ...edit } = body
+        return board.edit(id, { ...given(edit), ...(was && { was: given(was) }) }, actor(viewer))
+      })
+      return { status: 200, body: asTask(task) }
+    },
+    deleteTask: async ({ params: { id = '' }, query, viewer }) => {
+      await onBoard(slugOf(query), 'write', async (board) => {
+        await known(board, id)
+        await board.remove(id, null, actor(viewer))
+      })
+      removeTaskFiles(home, id)
+      return { status: 200, body: { task_id: id, deleted: true } }
+    },
     moveTask: async ({ params: { id = '' }, query, body, viewer }) => {
       const reason = body.reason === undefined ? {} : { reason: checkText('reason', body.reason) }
       const task = await onBoard(slugOf(query), 'write', async (board) => {
@@ -175,6 +194,15 @@ function refusalOf(error: unknown): unknown {
   if (databaseProblem(error) === 'busy') return unavailable('busy', (error as Error).message, 'try again')
   return isAway(error) ? unavailable('no_database', error.message, error.next) : error
 }
+
+type Sent = { readonly [Field in keyof Editable]?: Editable[Field] | undefined }
+
+/** Without the fields that are absent. */
+const given = ({ title, body, priority }: Sent): Partial<Editable> => ({
+  ...(title !== undefined && { title }),
+  ...(body !== undefined && { body }),
+  ...(priority !== undefined && { priority }),
+})
 
 const asTask = (task: BoardTask): Task => taskJson(task) as Task
 

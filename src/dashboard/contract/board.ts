@@ -104,6 +104,14 @@ export const NewTask = z.strictObject({
 export type NewTask = z.infer<typeof NewTask>
 export const TaskMove = z.strictObject({ to: status(), reason: optional(text(2000)) })
 export const TaskAssignment = z.strictObject({ assignee: z.nullable(text(64)) })
+const edited = {
+  title: optional(text(2000)),
+  body: optional(text(1_000_000)),
+  priority: optional(z.int()),
+}
+/** `was`: as the caller has seen them; the edit is refused if another one has changed them since. */
+export const TaskEdit = z.strictObject({ ...edited, was: optional(z.strictObject(edited)) })
+export const Deleted = z.strictObject({ task_id: z.string(), deleted: z.literal(true) })
 export const NewComment = z.strictObject({ text: text(100_000) })
 /** Text for the next run. */
 export const ChangeRequest = z.strictObject({ text: text(100_000) })

@@ -233,6 +233,21 @@ export const ROUTES = {
     query: board.BoardQuery,
     answers: { 200: board.TaskDetails, 404: access.ApiError },
   },
+  editTask: {
+    method: 'PATCH',
+    path: '/api/kanban/tasks/{id}',
+    summary: 'Change the title, body or priority of a task that is not done or archived',
+    query: board.BoardQuery,
+    body: board.TaskEdit,
+    answers: { 200: board.Task, 404: access.ApiError, 409: access.ApiError },
+  },
+  deleteTask: {
+    method: 'DELETE',
+    path: '/api/kanban/tasks/{id}',
+    summary: 'Remove a task with its history, unless it is running or open tasks follow it',
+    query: board.BoardQuery,
+    answers: { 200: board.Deleted, 404: access.ApiError, 409: access.ApiError },
+  },
   moveTask: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/move',

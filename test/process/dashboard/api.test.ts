@@ -350,6 +350,22 @@ describe('the board', () => {
     expect(await get(`/api/kanban/tasks/${child.id}`)).toMatchObject({ status: 'ready' })
   })
 
+  test('a task is edited as it was seen, and removed with its history', async () => {
+    const { id } = (await ask('POST', '/api/kanban/tasks', { title: 'a mistkae', body: 'x' })).json()
+    const path = `/api/kanban/tasks/${id}`
+    const edited = await ask('PATCH', path, { title: 'a mistake', priority: 4, was: { title: 'a mistkae' } })
+    expect([edited.code, edited.json()]).toMatchObject([200, { title: 'a mistake', body: 'x', priority: 4 }])
+    const late = await ask('PATCH', path, { title: 'late', was: { title: 'a mistkae' } })
+    expect([late.code, late.json().error]).toMatchObject([409, expect.anything()])
+    expect(await cliJson('kanban', 'show', id)).toMatchObject({ title: 'a mistake', priority: 4 })
+    const child = (await ask('POST', '/api/kanban/tasks', { title: 'follows', parents: [id] })).json()
+    expect((await ask('DELETE', path)).code).toBe(409)
+    expect((await ask('DELETE', `/api/kanban/tasks/${child.id}`)).json()).toEqual({ task_id: child.id, deleted: true })
+    expect((await ask('DELETE', path)).code).toBe(200)
+    for (const method of ['GET', 'DELETE'] as const) expect((await ask(method, path)).code).toBe(404)
+    expect((await ask('PATCH', path, { title: 'x' })).code).toBe(404)
+  })
+
   test('a result is shown as a value, and work in review is sent back with what has to change', async () => {
     const { id } = (await ask('POST', '/api/kanban/tasks', { title: 'measure it' })).json()
     const path = `/api/kanban/tasks/${id}`
