@@ -2,7 +2,7 @@ import type { Level } from '../../system/level.ts'
 import type { RulesInForce } from '../rules.ts'
 
 /** Subject of a line. `tick:` is the trouble of single tasks on this board, `board:` that of the board as a whole. */
-export type Topic = 'dispatcher' | `rules:${string}` | `tick:${string}` | `board:${string}`
+export type Topic = 'dispatcher' | `rules:${string}` | `tick:${string}` | `routines:${string}` | `board:${string}`
 
 /**
  * Logs for the dispatcher. A condition that holds until something changes is logged once, however many ticks find it.

@@ -13,6 +13,7 @@ import type { LeaseKeeper } from '../nodes/lease-keeper.ts'
 import { Profiles } from '../nodes/profiles.ts'
 import type { BoardPlace } from '../port/board.ts'
 import { type Boards, isAway } from '../port/boards.ts'
+import { runRoutines } from '../routines/make.ts'
 import { rulesInForce } from '../rules.ts'
 import { LOOK_AGAIN, type OpenBoard, OpenBoards } from '../store/open-boards.ts'
 import { DEFAULT_BOARD } from '../store/places.ts'
@@ -167,7 +168,8 @@ export class Dispatcher {
       try {
         const version = await open.board.version()
         intervalMs ??= readWrittenRules(home).dispatchIntervalSeconds * 1000
-        const due = woken || version !== open.version || clock.nowMs() - open.tickedAtMs >= intervalMs
+        const due =
+          woken || version !== open.version || clock.nowMs() - open.tickedAtMs >= intervalMs || hasDue(open, clock)
         if (!due) continue
         open.version = version
         open.tickedAtMs = clock.nowMs()
@@ -184,6 +186,7 @@ export class Dispatcher {
   async #tick(open: OpenBoard, client: ControlClient): Promise<void> {
     const { board, place } = open
     const { home, clock, host, builtIn, nodeLabels } = this.#options
+    await this.#makeRoutines(open)
     const jobs = await supervisorJobs(client)
     let hasProblem = false
     const done = await dispatchOnce({
@@ -216,6 +219,17 @@ export class Dispatcher {
     const { boards, home, nodeLabels } = this.#options
     if (boards.kept === 'database') return
     this.#log.rules(rulesInForce(readWrittenRules(home), new Profiles(home), { nodeLabels }), DEFAULT_BOARD)
+  }
+
+  /** Before the tick, so that it starts what they make. */
+  async #makeRoutines(open: OpenBoard): Promise<void> {
+    if (!this.#mayStart()) return
+    const { slug } = open.place
+    const { made, warnings, nextAtMs } = await runRoutines(open.board, this.#options.clock)
+    open.routineAtMs = nextAtMs
+    for (const line of made) this.#log.log('info', `kanban dispatcher: board ${slug}: ${line}`)
+    if (warnings.length === 0) this.#log.forget(`routines:${slug}`)
+    for (const line of warnings) this.#log.warn(`board ${slug}: ${line}`, `routines:${slug}`)
   }
 
   /** A failure of one board does not affect the others. */
@@ -279,6 +293,9 @@ export class Dispatcher {
     }
   }
 }
+
+const hasDue = ({ routineAtMs }: OpenBoard, clock: Pick<Installation['clock'], 'wallMs'>): boolean =>
+  routineAtMs !== undefined && clock.wallMs() >= routineAtMs
 
 /** Nothing is left for the next look: the tick was ours, and the supervisor has answered all of it. */
 const isSettled = ({ report, decision }: Dispatched): boolean =>

@@ -6,6 +6,8 @@
 import type { Clock } from '../../system/clock.ts'
 import type { HandoverFacts, HandoverLimits } from '../handover/facts.ts'
 import type { Operation } from '../operations.ts'
+import type { NewRoutine, Routine } from '../routines/routine.ts'
+import type { RoutineChange } from '../routines/row.ts'
 import type { BoardEvent, Comment, Outcome, Run, Status, Task } from '../task.ts'
 import type { Candidate, WaitingTask } from '../tick.ts'
 import type { NewTask } from './input.ts'
@@ -222,6 +224,13 @@ export interface Board extends Tasks, TickBoard {
    * @throws HermesError REFUSED: the board is in a file
    */
   set(key: SettingKey, value: unknown, actor: Actor): Promise<void>
+  /** By name. */
+  routines(): Promise<readonly Routine[]>
+  /** @throws HermesError REFUSED: there is one of this name */
+  addRoutine(routine: NewRoutine, actor: Actor): Promise<void>
+  /** @returns false: there is none of this name */
+  changeRoutine(name: string, change: RoutineChange, wallMs: number): Promise<boolean>
+  removeRoutine(name: string): Promise<boolean>
   /** The wall clock of the board: that of its machine, ms. */
   wallMs(clock: Clock): Promise<number>
   /**

@@ -1,6 +1,7 @@
 import type { Board, BoardPlace } from '../port/board.ts'
 import { noTask } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
+import { addRoutine, changeRoutine, readRoutines, removeRoutine } from '../routines/in-postgres.ts'
 import { change, changeSetting, comment, createTask, link, unlink, type Writing } from './changes.ts'
 import type { Client, Connection } from './connection.ts'
 import { listNodes, nodesOf, registerProfiles } from './nodes.ts'
@@ -145,6 +146,13 @@ export class PostgresBoard implements Board {
 
   settings = () => this.#read(readSettings)
   set = (...args: Of<'set'>) => this.#write((on) => changeSetting(on, ...args))
+
+  routines = () => this.#read(readRoutines)
+  addRoutine = (...[routine, { name }]: Of<'addRoutine'>) =>
+    this.#write(({ client, s }) => addRoutine(client, s, routine, name))
+  changeRoutine = (...[name, change]: Of<'changeRoutine'>) =>
+    this.#write(({ client, s }) => changeRoutine(client, s, name, change))
+  removeRoutine = (...[name]: Of<'removeRoutine'>) => this.#write(({ client, s }) => removeRoutine(client, s, name))
 
   wallMs = () =>
     this.#read(async (client) => {

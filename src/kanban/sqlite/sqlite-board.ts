@@ -1,6 +1,7 @@
 import type { Attempt, Board, FilePlace } from '../port/board.ts'
 import { settingsInFile } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
+import { addRoutine, changeRoutine, readRoutines, removeRoutine } from '../routines/in-sqlite.ts'
 import { change, createTask, editTask } from './changes.ts'
 import { comment, link, unlink } from './links.ts'
 import {
@@ -116,6 +117,12 @@ export class SqliteBoard implements Board {
   async set(): Promise<void> {
     throw settingsInFile(this.place.slug)
   }
+
+  routines = async () => readRoutines(this.#tables)
+  addRoutine = async (...[routine, { name, wallMs }]: Of<'addRoutine'>) =>
+    addRoutine(this.#tables, routine, name, wallMs)
+  changeRoutine = async (...args: Of<'changeRoutine'>) => changeRoutine(this.#tables, ...args)
+  removeRoutine = async (...args: Of<'removeRoutine'>) => removeRoutine(this.#tables, ...args)
 
   wallMs = async (...[clock]: Of<'wallMs'>) => clock.wallMs()
   holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.place, ...args)

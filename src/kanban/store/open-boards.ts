@@ -13,6 +13,8 @@ export interface OpenBoard {
   /** Value of {@link Board.version} at the last tick. */
   version: number
   tickedAtMs: number
+  /** The next time of a routine, by the wall clock of this machine; undefined: none is known. */
+  routineAtMs: number | undefined
 }
 
 export class OpenBoards {
@@ -34,7 +36,8 @@ export class OpenBoards {
     await this.close(place.slug)
     const options = { mode: 'write', busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS, warn: this.#warn } as const
     const board = await this.#boards.open(place, options)
-    const opened = { place, board, identity, version: LOOK_AGAIN, tickedAtMs: Number.NEGATIVE_INFINITY }
+    const tickedAtMs = Number.NEGATIVE_INFINITY
+    const opened = { place, board, identity, version: LOOK_AGAIN, tickedAtMs, routineAtMs: undefined }
     this.#open.set(place.slug, opened)
     return opened
   }

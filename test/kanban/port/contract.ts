@@ -7,6 +7,7 @@ import type { Actor, Board } from '../../../src/kanban/port/board.ts'
 import type { NewTask } from '../../../src/kanban/port/input.ts'
 import type { RunningRow } from '../../../src/kanban/port/rows.ts'
 import type { Claimed } from '../../../src/kanban/port/tick-writes.ts'
+import { runRoutines } from '../../../src/kanban/routines/make.ts'
 import type { Settlement } from '../../../src/kanban/running.ts'
 import { STATUSES, type Task } from '../../../src/kanban/task.ts'
 import type { Candidate } from '../../../src/kanban/tick.ts'
@@ -726,6 +727,40 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const next = await dispatchOnce(options)
       expect([next.report.auto_blocked.length, next.report.spawned.length]).toEqual([1, 2])
       expect(warnings).toHaveLength(1)
+    })
+
+    test('keeps routines, and several dispatchers at the same time make one task for each time', async () => {
+      await using scene = await open()
+      const boards = [scene.board, await scene.another(), await scene.another(), await scene.another()]
+      const task = { title: 'Report', body: '', assignee: null, priority: 0 }
+      const routine = { name: 'often', cron: '* * * * * *', tz: 'UTC', catchUp: 'all', task } as const
+      expect(await scene.board.routines()).toEqual([])
+      // Also the table is made by several at the same time.
+      const added = await Promise.allSettled(boards.map((board) => board.addRoutine(routine, actor())))
+      expect(added.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      for (const one of added) if (one.status === 'rejected') expect(one.reason).toMatchObject({ code: 'REFUSED' })
+      expect(await boards[1]?.routines()).toMatchObject([{ ...routine, isPaused: false }])
+      const keys = new Set<string>()
+      const made: string[] = []
+      while (keys.size < 3) {
+        for (const done of await Promise.all(boards.map((board) => runRoutines(board, systemClock()))))
+          for (const line of done.made) {
+            made.push(line)
+            keys.add(line.replace(/: t_.*/, ''))
+          }
+      }
+      expect(made).toHaveLength(keys.size)
+      expect(await scene.board.statusCounts()).toEqual({ ready: keys.size })
+      expect(await scene.board.changeRoutine('often', { isPaused: true }, Date.now())).toBe(true)
+      const [paused] = await scene.board.routines()
+      // It never moves back.
+      await scene.board.changeRoutine('often', { settledUntilMs: 1 }, Date.now())
+      expect(await scene.board.routines()).toEqual([{ ...paused, isPaused: true }])
+      expect([await scene.board.removeRoutine('often'), await scene.board.removeRoutine('often')]).toEqual([
+        true,
+        false,
+      ])
+      expect(await scene.board.changeRoutine('often', { isPaused: false }, Date.now())).toBe(false)
     })
 
     test('one tick at a time: while another dispatcher holds the board, nothing is written', async () => {

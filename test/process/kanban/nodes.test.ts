@@ -118,6 +118,27 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
   const beating = (on: Stage): Promise<unknown> =>
     waitFor('the worker to run', () => existsSync(join(on.home, 'beat')) && on.beat() > 0, DEADLINE)
 
+  test('two dispatchers make one task for each time of a routine, and leave none out', LONG, async () => {
+    const db = database()
+    await using a = await stage(db, 'a')
+    await using b = await stage(db, 'b')
+    await using _ = await a.start()
+    await using __ = await b.start()
+    for (const name of ['a', 'b']) await holdsLease(db, name)
+    const every = ['--cron', '* * * * * *', '--catch-up', 'all', '--title', 'tick']
+    expect(await a.kanban('routine', 'create', 'second', ...every)).toMatchObject({ code: 0 })
+    const times = (): readonly number[] =>
+      sql(db, "SELECT substr(idempotency_key, 16) FROM hermes_default.tasks WHERE title = 'tick' ORDER BY 1")
+        .split('\n')
+        .filter((line) => line !== '')
+        .map((line) => Date.parse(line))
+    await waitFor('tasks', () => times().length >= 12, DEADLINE)
+    expect(await b.kanban('routine', 'pause', 'second')).toMatchObject({ code: 0 })
+    const found = times()
+    const [first = Number.NaN] = found
+    expect(found).toEqual(found.map((_, at) => first + at * 1000))
+  })
+
   test(
     'a node whose database is gone ends its workers before its lease does, keeps its gateways, and comes back by itself',
     LONG,

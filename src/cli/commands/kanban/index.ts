@@ -3,8 +3,8 @@ import { BOARD_COMMANDS } from './boards.ts'
 import { BULK_COMMAND } from './bulk.ts'
 import { CHANGE_COMMANDS } from './changes.ts'
 import { DISPATCH_COMMANDS } from './dispatch.ts'
-import { FOLLOW_COMMANDS } from './follow.ts'
-import { PROMPT_COMMAND } from './prompt.ts'
+import { FOLLOW_COMMANDS, PROMPT_COMMAND } from './follow.ts'
+import { ROUTINE_COMMAND } from './routine.ts'
 import { SETTINGS_COMMANDS } from './settings.ts'
 import { TASK_COMMANDS } from './tasks.ts'
 import { TRANSFER_COMMANDS } from './transfer.ts'
@@ -24,6 +24,7 @@ export const KANBAN_COMMANDS: readonly Command[] = [
   PROMPT_COMMAND,
   ...FOLLOW_COMMANDS,
   ...DISPATCH_COMMANDS,
+  ROUTINE_COMMAND,
   ...SETTINGS_COMMANDS,
   ...BOARD_COMMANDS,
   ...TRANSFER_COMMANDS,
