@@ -102,6 +102,24 @@ describe('the overview', () => {
     expect(tab.strangers()).toEqual([])
   })
 
+  test('shows when a gateway that runs at times runs next, and what one waits for', async () => {
+    const { command } = scene
+    for (const [name, key, value] of [
+      ['nightly', 'gateway.schedule', '0 4 * * *'],
+      ['follower', 'gateway.depends_on', '{"gateway:nightly": "completed"}'],
+    ] as const) {
+      expect((await command('profile', 'create', name)).code).toBe(0)
+      expect((await command('-p', name, 'config', 'set', key, value)).code).toBe(0)
+      await command('-p', name, 'gateway', 'start', '--no-wait')
+    }
+    await using tab = await scene.at('/')
+    await tab.sees(`${row('nightly')} .slot-state`, /down\s*runs in \d/)
+    await tab.sees(`${row('follower')} .slot-reason`, /waits for/)
+    await tab.page.goto('/profiles/follower')
+    await tab.sees('.page > .slot-reason', /waits for/)
+    for (const name of ['follower', 'nightly']) expect((await command('profile', 'delete', name, '--yes')).code).toBe(0)
+  })
+
   test('shows a killed process die and come back, without loading and without asking', async () => {
     await using tab = await scene.at('/')
     await tab.sees(`${row('coder')} .slot-state`, 'up')

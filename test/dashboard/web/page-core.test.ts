@@ -8,6 +8,7 @@ import {
   dayTime,
   duration,
   ending,
+  remarkOf,
   slotPredicate,
   stateWords,
 } from '../../../src/dashboard/web/core/format.ts'
@@ -72,6 +73,22 @@ describe('a sentence about a slot', () => {
     [{ state: 'up', nextStartAt: '2026-11-22T12:00:04Z' }, 'is up'],
   ] as const)('%o %s', (slot, text) => {
     expect(slotPredicate(slot, nowMs)).toBe(text)
+  })
+
+  test.each([
+    [{ state: 'up', reason: 'exited with code 1' }, undefined],
+    [{ state: 'up', health: 'ok', evidence: ['it answers'] }, undefined],
+    [{ state: 'down' }, undefined],
+    [
+      { state: 'down', reason: 'waits for the service db' },
+      { text: 'waits for the service db', tone: 'down' },
+    ],
+    [
+      { state: 'up', health: 'stuck', evidence: ['its process is stopped', 'no line for 6 min'] },
+      { text: 'stuck, its process is stopped, no line for 6 min', tone: 'backoff' },
+    ],
+  ] as const)('%o has the remark %o', (slot, remark) => {
+    expect(remarkOf('evidence' in slot ? { ...slot, evidence: [...slot.evidence] } : slot)).toEqual(remark)
   })
 
   test('has no name of a state that is not English', () => {

@@ -60,6 +60,17 @@ export const plural = (count: number, one: string, many = `${one}s`): string =>
 /** A slot's state as the predicate after `is`. Tables and chips show the state's name instead. */
 export const stateWords = (state: Slot['state']): string => (state === 'backoff' ? 'waiting for its next start' : state)
 
+/** A remark beside the state of a slot, and the state whose colour it has; undefined: all is well. */
+export function remarkOf({
+  state,
+  reason,
+  health = 'ok',
+  evidence = [],
+}: Pick<Slot, 'state' | 'reason' | 'health' | 'evidence'>): { text: string; tone: Slot['state'] } | undefined {
+  if (state !== 'up') return reason === undefined ? undefined : { text: reason, tone: state }
+  return health === 'ok' ? undefined : { text: [health, ...evidence].join(', '), tone: 'backoff' }
+}
+
 /** The rest of a sentence that begins with the slot's name: `is up`, `restarts in 4s`. */
 export function slotPredicate({ state, nextStartAt }: Pick<Slot, 'state' | 'nextStartAt'>, wallMs: number): string {
   if (state !== 'backoff' || nextStartAt === undefined) return `is ${stateWords(state)}`

@@ -1,4 +1,5 @@
 import type { Slot } from '../../contract/slots.ts'
+import { remarkOf } from '../core/format.ts'
 
 /** A slot's state: a word, and a dot whose shape and colour mean the same. */
 export function State({ slot }: { readonly slot: Slot | undefined }) {
@@ -20,4 +21,10 @@ export function StateDot({ slot }: { readonly slot: Slot | undefined }) {
       <span class="unseen">{state}</span>
     </span>
   )
+}
+
+/** Why a slot is not up, or what is wrong although it is. */
+export function Remark({ slot }: { readonly slot: Slot | undefined }) {
+  const remark = slot && remarkOf(slot)
+  return remark ? <p class={`slot-reason ${remark.tone}`}>{remark.text}</p> : null
 }

@@ -1,5 +1,5 @@
 import { FailureMessage } from '../../parts/failure.tsx'
-import { State } from '../../parts/state.tsx'
+import { Remark, State } from '../../parts/state.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { nodeLogPath, performOn, useGateways } from '../../stores/nodes.ts'
 import { LogPane } from '../profile/log-pane.tsx'
@@ -34,7 +34,7 @@ export function NodeGateway({ node, name }: { readonly node: string; readonly na
           />
         </div>
       </header>
-      {slot?.reason !== undefined && slot.state !== 'up' && <p class={`slot-reason ${slot.state}`}>{slot.reason}</p>}
+      <Remark slot={slot} />
       {failure && <FailureMessage failure={failure} again={() => void gateways.reload()} />}
       <LogPane profile={name} path={nodeLogPath(node, name)} />
     </div>

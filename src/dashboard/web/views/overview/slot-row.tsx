@@ -1,6 +1,6 @@
 import { useComputed } from '@preact/signals'
 import type { Slot } from '../../../contract/slots.ts'
-import { bytes, cores, ending } from '../../core/format.ts'
+import { bytes, cores, ending, remarkOf } from '../../core/format.ts'
 import { profilePath } from '../../core/route.ts'
 import { Chart } from '../../parts/chart.tsx'
 import { State } from '../../parts/state.tsx'
@@ -24,7 +24,7 @@ export function SlotRow({ slot: key, profile }: SlotRowProps) {
   const { fleet, router } = useApp()
   const slot = useComputed(() => fleet.slots.value.get(key)).value
   const name = profile?.name ?? key
-  const reason = slot?.state === 'up' ? undefined : slot?.reason
+  const remark = slot && remarkOf(slot)
   return (
     <tbody class="slot" role="rowgroup" data-slot={key}>
       <tr role="row">
@@ -71,10 +71,10 @@ export function SlotRow({ slot: key, profile }: SlotRowProps) {
           <SlotActions slotKey={key} slot={slot} profile={profile?.name} />
         </td>
       </tr>
-      {reason !== undefined && (
+      {remark !== undefined && (
         <tr role="row">
-          <td role="cell" class={`slot-reason ${slot?.state}`} colSpan={COLUMNS}>
-            {reason}
+          <td role="cell" class={`slot-reason ${remark.tone}`} colSpan={COLUMNS}>
+            {remark.text}
           </td>
         </tr>
       )}
@@ -82,11 +82,12 @@ export function SlotRow({ slot: key, profile }: SlotRowProps) {
   )
 }
 
-/** The desired state, if it is not obvious from the current one. */
+/** When it starts next, or the desired state, if it is not obvious from the current one. */
 function Wanted({ slot }: { readonly slot: Slot }) {
-  if (slot.state === 'backoff' && slot.nextStartAt !== undefined)
+  if ((slot.state === 'backoff' || slot.state === 'down') && slot.nextStartAt !== undefined)
     return (
       <span class="wanted">
+        {slot.state === 'down' && 'runs '}
         <Until at={slot.nextStartAt} />
       </span>
     )

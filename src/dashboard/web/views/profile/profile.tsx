@@ -3,7 +3,7 @@ import type { ProfileDetails } from '../../../contract/slots.ts'
 import { bytes, cores, ending, plural } from '../../core/format.ts'
 import { PROFILE_TABS, type ProfileTab, profilePath } from '../../core/route.ts'
 import { Empty, FailureMessage } from '../../parts/failure.tsx'
-import { State } from '../../parts/state.tsx'
+import { Remark, State } from '../../parts/state.tsx'
 import { Ago, Since, Until } from '../../parts/time.tsx'
 import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
@@ -45,7 +45,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
         </div>
       </header>
       <Facts slotKey={key} details={details.value.value} />
-      {slot?.reason !== undefined && slot.state !== 'up' && <p class={`slot-reason ${slot.state}`}>{slot.reason}</p>}
+      <Remark slot={slot} />
       <Problems problems={details.value.value?.problems ?? []} />
       {failure && <FailureMessage failure={failure} again={() => void details.reload()} />}
       <nav class="tabs" aria-label={`Parts of ${name}`}>
