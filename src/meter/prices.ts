@@ -15,8 +15,12 @@ export type Prices = Readonly<Record<string, Price>>
 
 const price = (input: number, cachedInput: number, output: number): Price => ({ input, cachedInput, output })
 
-/** List prices of OpenAI (https://platform.openai.com/docs/pricing, standard tier, 2025). */
+/** List prices of OpenAI, standard tier, June 2026; older models as last listed. `prices.yaml` comes first. */
 export const BUILT_IN_PRICES: Prices = {
+  'gpt-5.5': price(5, 0.5, 30),
+  'gpt-5.4': price(2.5, 0.25, 15),
+  'gpt-5.4-mini': price(0.75, 0.075, 4.5),
+  'gpt-5.4-nano': price(0.2, 0.02, 1.25),
   'gpt-5': price(1.25, 0.125, 10),
   'gpt-5-mini': price(0.25, 0.025, 2),
   'gpt-5-nano': price(0.05, 0.005, 0.4),

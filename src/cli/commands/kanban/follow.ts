@@ -1,4 +1,4 @@
-/** Commands that follow: events of a task or of the board, and the output of a task's workers. */
+/** Commands that follow events of a task or of the board, or the output of its workers; and the prompt of a task. */
 
 import { join } from 'node:path'
 import { readWrittenRules } from '../../../kanban/dispatch/settings.ts'
