@@ -82,7 +82,8 @@ export async function within<T>(
 export const stretchedMs = (limitMs: number): number => {
   const [lastMinute = '', , , running = ''] = readFileSync('/proc/loadavg', 'latin1').split(' ')
   const programs = Math.max(Number(lastMinute), Number.parseInt(running, 10))
-  return limitMs * Math.min(LONGEST_STRETCH, Math.max(1, programs / availableParallelism()))
+  // execa takes whole numbers only.
+  return Math.ceil(limitMs * Math.min(LONGEST_STRETCH, Math.max(1, programs / availableParallelism())))
 }
 
 /**

@@ -31,8 +31,8 @@ test.each(['init', 'boot', 'supervisor', 'gateway', 'hermes', 'cli', 'kanban', '
 
 // Only a build by root has a privilege to drop.
 test.skipIf(whyNotRoot !== undefined)(named('drop starts from code that is compiled already, too', whyNotRoot), () =>
-  // The greater part of it is for a shell of root's, and is compiled there alone.
-  expectWarm('drop', 1.2),
+  // The greater part of it is for a shell of root's and for profile move, and is compiled there alone.
+  expectWarm('drop', 1.1),
 )
 
 test.each([
