@@ -15,7 +15,10 @@ export type Prices = Readonly<Record<string, Price>>
 
 const price = (input: number, cachedInput: number, output: number): Price => ({ input, cachedInput, output })
 
-/** List prices of OpenAI, standard tier, June 2026; older models as last listed. `prices.yaml` comes first. */
+/**
+ * Prices of OpenAI's standard tier, from public price lists of June 2026 and not from OpenAI itself; older models as
+ * last listed. `prices.yaml` comes first.
+ */
 export const BUILT_IN_PRICES: Prices = {
   'gpt-5.5': price(5, 0.5, 30),
   'gpt-5.4': price(2.5, 0.25, 15),
