@@ -92,20 +92,52 @@ const watchJumps = (tab: Tab, where = '*') =>
   }, where)
 const jumps = (tab: Tab) => tab.page.evaluate(() => (window as unknown as { jumps: string[] }).jumps)
 
-/** Everything that has moved, once the browser has reported a move of ours: it reports them in their order. */
+/**
+ * Everything that has moved, once the browser has reported a move of ours: it reports them in their order. It is moved
+ * again and again, because a move shortly after a click or a key does not count.
+ */
 async function allJumps(tab: Tab): Promise<string[]> {
   await tab.page.evaluate(() => {
     const ours = document.createElement('b')
     ours.textContent = ours.className = 'moved-by-the-test'
     ours.style.cssText = 'position: fixed; left: 0; top: 0; font-size: 40px'
     document.body.append(ours)
-    requestAnimationFrame(() => requestAnimationFrame(() => Object.assign(ours.style, { left: '300px', top: '300px' })))
+    const move = () => {
+      if (!ours.isConnected) return
+      const place = ours.style.left === '0px' ? '300px' : '0px'
+      Object.assign(ours.style, { left: place, top: place })
+      requestAnimationFrame(() => requestAnimationFrame(move))
+    }
+    requestAnimationFrame(() => requestAnimationFrame(move))
   })
   const isOurs = (jump: string): boolean => jump.includes('moved-by-the-test')
   await waitFor('our own move to be reported', async () => (await jumps(tab)).some(isOurs))
   await tab.page.evaluate(() => document.querySelector('.moved-by-the-test')?.remove())
   return (await jumps(tab)).filter((jump) => !isOurs(jump))
 }
+
+test.each([
+  ['what a profile is', /\/api\/profiles\/steady$/],
+  ['what runs', /\/api\/(events|profiles)$/],
+  ['both', /\/api\/(events|profiles|profiles\/steady)$/],
+])('%s leaves the rest of the page where it is when it comes late', async (_, late) => {
+  await using tab = await scene.at('/')
+  const { page } = tab
+  const { promise: wait, resolve: answer } = Promise.withResolvers<void>()
+  await page.route(late, async (route) => {
+    await wait
+    await route.continue()
+  })
+  // No click: what moves shortly after one does not count.
+  await page.goto('/profiles/steady')
+  await rows(tab).first().waitFor()
+  await watchJumps(tab)
+  answer()
+  await tab.sees('.facts', 'Pid')
+  await tab.sees('.facts', '/profiles/steady')
+  await tab.sees('.foot .build', /\d+\.\d+/)
+  expect(await allJumps(tab)).toEqual([])
+})
 
 describe('while a thousand lines come each second', () => {
   test('the page follows, stays usable and bounded, and nothing on it jumps', async () => {

@@ -161,15 +161,15 @@ function Foot() {
       />
       {user != null && <Button icon="leave" label={`Log out ${user}`} tone="quiet" onClick={() => void logout()} />}
       <p class="build muted" title={facts.build}>
-        <span class="mono">
-          {fleet.supervisor.value?.version}
-          {facts.build !== undefined && ` (${facts.build.split(',')[0]})`}
-        </span>
         {facts.licenses !== undefined && (
           <a class="muted" href={facts.licenses} target="_blank" rel="noreferrer">
             Licences
           </a>
         )}
+        <span class="mono">
+          {fleet.supervisor.value?.version}
+          {facts.build !== undefined && ` (${facts.build.split(',')[0]})`}
+        </span>
       </p>
     </div>
   )

@@ -44,7 +44,8 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
           <SlotActions slotKey={key} slot={slot} profile={name} wide />
         </div>
       </header>
-      <Facts slotKey={key} details={details.value.value} />
+      <Facts slotKey={key} />
+      <About details={details.value.value} />
       <Remark slot={slot} />
       <Problems problems={details.value.value?.problems ?? []} />
       {failure && <FailureMessage failure={failure} again={() => void details.reload()} />}
@@ -83,7 +84,7 @@ function Problems({ problems }: { readonly problems: readonly string[] }) {
   )
 }
 
-function Facts({ slotKey, details }: { readonly slotKey: string; readonly details: ProfileDetails | undefined }) {
+function Facts({ slotKey }: { readonly slotKey: string }) {
   const { fleet } = useApp()
   const slot = useComputed(() => fleet.slots.value.get(slotKey)).value
   const usage = useComputed(() => fleet.usage.value.get(slotKey)?.last).value
@@ -124,12 +125,10 @@ function Facts({ slotKey, details }: { readonly slotKey: string; readonly detail
           </div>
         </>
       )}
-      {slot && (
-        <div>
-          <dt>Restarts</dt>
-          <dd class="number">{slot.restarts}</dd>
-        </div>
-      )}
+      <div key={slot === undefined ? 'wait' : 'restarts'}>
+        <dt>Restarts</dt>
+        <dd class="number">{slot?.restarts ?? '–'}</dd>
+      </div>
       {slot?.lastDeath && (
         <div class="roomy">
           <dt>Last death</dt>
@@ -138,16 +137,24 @@ function Facts({ slotKey, details }: { readonly slotKey: string; readonly detail
           </dd>
         </div>
       )}
-      {details && (
-        <div>
-          <dt>Agent</dt>
-          <dd>{details.agent ?? 'none'}</dd>
-        </div>
-      )}
+    </dl>
+  )
+}
+
+/** A line of its own, with its height from the start: what is below must not move when the answer comes. */
+function About({ details }: { readonly details: ProfileDetails | undefined }) {
+  return (
+    <dl class="facts about">
+      <div key={details === undefined ? 'wait' : 'agent'}>
+        <dt>Agent</dt>
+        <dd>{details === undefined ? '–' : (details.agent ?? 'none')}</dd>
+      </div>
       {details && (
         <div>
           <dt>Directory</dt>
-          <dd class="mono">{details.directory}</dd>
+          <dd class="mono" title={details.directory}>
+            {details.directory}
+          </dd>
         </div>
       )}
     </dl>
