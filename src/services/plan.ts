@@ -69,6 +69,16 @@ export function plan(goals: Goals, services: Services): Plan {
   }
 }
 
+/** The goals with steps that were planned and are not taken yet. A goal wins over an earlier step. */
+export function withSteps({ start, stop }: Goals, steps: ReadonlyMap<string, 'start' | 'stop'>): Goals {
+  const named = (verb: 'start' | 'stop', unless: ReadonlySet<string>): string[] =>
+    [...steps].flatMap(([name, other]) => (other === verb && !unless.has(name) ? [name] : []))
+  return {
+    start: new Set([...start, ...named('start', stop)]),
+    stop: new Set([...stop, ...named('stop', start)]),
+  }
+}
+
 /** Returns the services that a service still waits for. */
 export const missingOf = (services: Services, name: string): readonly string[] =>
   (services.get(name)?.dependsOn ?? [])

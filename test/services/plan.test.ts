@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Goals, missingOf, NO_GOALS, plan, wantStarted, wantStopped } from '../../src/services/plan.ts'
+import { type Goals, missingOf, NO_GOALS, plan, wantStarted, wantStopped, withSteps } from '../../src/services/plan.ts'
 import type { SlotState } from '../../src/slot/slot.ts'
 
 interface One {
@@ -170,4 +170,15 @@ test('whatever is commanded, dies and settles in between: the order holds, and i
     }),
     { numRuns: 500 },
   )
+})
+
+test('a step that is not taken yet counts as a goal, unless a later goal says otherwise', () => {
+  const goals: Goals = { start: new Set(['a', 'b']), stop: new Set(['c']) }
+  const steps = new Map([
+    ['b', 'stop'],
+    ['c', 'start'],
+    ['d', 'start'],
+    ['e', 'stop'],
+  ] as const)
+  expect(withSteps(goals, steps)).toEqual({ start: new Set(['a', 'b', 'd']), stop: new Set(['c', 'e']) })
 })

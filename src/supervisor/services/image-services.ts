@@ -12,11 +12,13 @@ import {
   type Services,
   wantStarted,
   wantStopped,
+  withSteps,
 } from '../../services/plan.ts'
 import type { ReloadPlan } from '../../services/reload.ts'
 import { isOccupied, type Slot } from '../../slot/slot.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
+import { inNextTurn } from '../../system/next-turn.ts'
 import type { StateStore } from '../slots/state-store.ts'
 import type { SlotTable } from '../slots/table.ts'
 import { BootServices, type IfBootFails } from './boot-services.ts'
@@ -63,6 +65,8 @@ export class ServiceSlots {
   readonly #links: ServiceLinks
   #image: ImageServices | undefined
   #goals: Goals = NO_GOALS
+  /** Steps of this turn, by service: their slots may not have taken them yet. */
+  readonly #underWay = new Map<string, 'start' | 'stop'>()
   #phase: 'before' | 'running' | 'stopped' = 'before'
   #restored: string | undefined
 
@@ -221,15 +225,27 @@ export class ServiceSlots {
     const { steps, goals } = plan(this.#goals, this.#states())
     this.#goals = goals
     this.#boot.reportIfUp()
-    for (const { verb, name } of steps) this.#want(name, verb === 'start' ? 'up' : 'down')
-    // After the steps: a supervisor that dies in between leaves a goal that has been reached, and not one that is lost.
+    for (const { verb, name } of steps) this.#underWay.set(name, verb)
     this.#save()
+    for (const { verb, name } of steps) this.#want(name, verb === 'start' ? 'up' : 'down')
+    if (steps.length > 0) this.#stepsAreTaken()
   }
 
+  /** In the next turn: the table takes steps one after the other, and some of them cause others. */
+  readonly #stepsAreTaken = inNextTurn(() => {
+    this.#underWay.clear()
+    if (this.#phase === 'running') this.#save()
+  })
+
+  /**
+   * A step counts as a goal until its slot has taken it: a supervisor that dies in between leaves a goal that has been
+   * reached, and not one that is lost.
+   */
   #save(): void {
     const { kept: reload } = this.#replacement
     const scheduled = this.#schedules.names()
-    this.#stateStore.save({ goals: this.#goals, scheduled, booted: this.#boot.isOver, reload })
+    const goals = withSteps(this.#goals, this.#underWay)
+    this.#stateStore.save({ goals, scheduled, booted: this.#boot.isOver, reload })
   }
 
   /** The new definitions are in force: begins with what is new, and stops what is not what it was. */
@@ -295,6 +311,7 @@ export class ServiceSlots {
         next: 'hermes service restart, or stop the container',
       })
     this.#goals = wantStopped(this.#goals, states, name)
+    for (const one of needing(states, name)) this.#underWay.delete(one)
     if (!this.#goals.stop.has(name)) this.#want(name, 'down')
   }
 

@@ -66,6 +66,8 @@ export class ScheduledGateways {
       const schedule = this.#options.table().get(key)?.launch.schedule
       if (schedule !== undefined) this.#schedules.start({ name: key, schedule })
     }
+    // One that was switched before has stored only those that were on by then.
+    if (this.#restored.length > 0) this.#save()
   }
 
   #switch(key: string, schedule: string | undefined): void {
@@ -73,6 +75,10 @@ export class ScheduledGateways {
     if (!isOn && schedule === undefined) return
     this.#schedules.stop(key)
     if (schedule !== undefined) this.#schedules.start({ name: key, schedule })
+    this.#save()
+  }
+
+  #save(): void {
     this.#options.stateStore.keep('.schedules', JSON.stringify(this.#schedules.names()))
   }
 

@@ -2,6 +2,7 @@ import type { Dependency } from '../../profile/config/program-kinds.ts'
 import { serviceOfSlot, serviceSlot } from '../../services/definition.ts'
 import { dependedOn, isSatisfied } from '../../services/plan.ts'
 import { isOccupied, type SlotEvent } from '../../slot/slot.ts'
+import { inNextTurn } from '../../system/next-turn.ts'
 import { profileOfSlot } from '../../system/paths.ts'
 import type { SlotEntry } from '../slots/entry.ts'
 import type { StateStore } from '../slots/state-store.ts'
@@ -37,7 +38,8 @@ export class WaitingGateways {
     }
     const missing = this.#missing(key, launch.dependsOn)
     if (missing.length === 0) {
-      if (this.#waiting.delete(key)) this.#save()
+      // Stored after the start: a supervisor that dies in between must not lose it.
+      if (this.#waiting.delete(key)) this.#saveSoon()
       return false
     }
     if (this.#waiting.has(key)) return true
@@ -93,9 +95,11 @@ export class WaitingGateways {
       for (const key of this.#waiting) this.#startServices(key)
       return
     }
-    const restored = [...this.#waiting]
-    this.#waiting.clear()
-    for (const key of restored) this.#options.table().dispatch(key, { type: 'want', wanted: 'up' })
+    for (const key of [...this.#waiting]) {
+      // One by one: what is stored while one starts holds the later ones.
+      this.#waiting.delete(key)
+      this.#options.table().dispatch(key, { type: 'want', wanted: 'up' })
+    }
     this.#save()
   }
 
@@ -141,6 +145,8 @@ export class WaitingGateways {
     if (!exists) return `${name}, which does not exist`
     return until === 'ready' ? name : `${name} (${until})`
   }
+
+  readonly #saveSoon = inNextTurn(() => this.#save())
 
   #save(): void {
     this.#options.stateStore.keep('.waiting', JSON.stringify([...this.#waiting]))

@@ -1,29 +1,16 @@
-import { cpSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Op, Operations } from '../../../src/protocol/control.ts'
-import type { ToInit, ToSupervisor } from '../../../src/protocol/init.ts'
 import { logLines, type RunningHermes, startHermes } from '../../support/hermes.ts'
-import { installDir } from '../../support/install.ts'
+import { type Fault, makeFaultyInstall } from '../../support/supervisor/faulty-install.ts'
 import { waitFor } from '../../support/wait.ts'
-
-type Fault = { readonly when: 'before' | 'after' } & (
-  | { readonly direction: 'out'; readonly type: ToInit['type'] }
-  | { readonly direction: 'in'; readonly type: ToSupervisor['type'] }
-)
 
 const SLOT = 'gateway-victim'
 let install = ''
 
 beforeAll(() => {
-  install = mkdtempSync(join(tmpdir(), 'hermes-faults-'))
-  cpSync(installDir(), install, { recursive: true })
-  renameSync(join(install, 'lib', 'supervisor.cjs'), join(install, 'lib', 'supervisor-real.cjs'))
-  cpSync(
-    join(import.meta.dirname, '../../support/programs/dies-at-message.cjs'),
-    join(install, 'lib', 'supervisor.cjs'),
-  )
+  install = makeFaultyInstall()
 })
 afterAll(() => rmSync(install, { recursive: true, force: true }))
 
@@ -156,6 +143,32 @@ test.each([...both({ direction: 'out', type: 'hello' }), ...both({ direction: 'i
     await struckBy(hermes, pid)
     expect(await isUp(hermes)).toMatchObject({ pid: up.pid, restarts: 0 })
     expect(starts(hermes)).toBe(1)
+  },
+)
+
+test.each(both({ direction: 'out', type: 'keep', holding: '".waiting"' }))(
+  'starts that have waited for another gateway, cut off $when $type ($direction), happen once',
+  async (fault) => {
+    const waiting = ['first', 'second', 'third'].map((name) => ({ ...victim, name }))
+    const gateway = { command: ['sh', '-c', 'until [ -e go ]; do sleep 0.05; done; echo >&3; exec sleep 100000'] }
+    await using hermes = await startHermes({
+      install,
+      profiles: [
+        { name: 'base', gateway: { ...gateway, ready: { fd: 3 }, start_timeout: 0 } },
+        ...waiting.map((one) => ({ ...one, gateway: { ...one.gateway, depends_on: ['gateway-base'] } })),
+      ],
+    })
+    await isUp(hermes, 'gateway-default')
+    for (const { name } of waiting)
+      await waitFor(`${name} to wait`, async () => (await hermes.slot(`gateway-${name}`))?.wanted === 'up')
+    const pid = await hermes.supervisorPid()
+    setFault(hermes, fault)
+    writeFileSync(join(hermes.home, 'profiles', 'base', 'go'), '')
+    await struckBy(hermes, pid)
+    for (const { name } of waiting) {
+      expect(await isUp(hermes, `gateway-${name}`)).toMatchObject({ wanted: 'up', restarts: 0 })
+      expect(logLines(hermes.home, name).filter((line) => line.includes(' started '))).toHaveLength(1)
+    }
   },
 )
 

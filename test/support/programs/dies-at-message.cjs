@@ -1,6 +1,6 @@
 // Takes the place of lib/supervisor.cjs in an install tree of a test: the real supervisor (supervisor-real.cjs beside
-// it), which kills itself with SIGKILL at the message that $HERMES_HOME/fault names: {"direction", "type", "when"}. The
-// fault happens once.
+// it), which kills itself with SIGKILL at the message that $HERMES_HOME/fault names: {"direction", "type", "when"}, and
+// "holding" for a text that the message has to contain. The fault happens once.
 const fs = require('node:fs')
 const net = require('node:net')
 const { join } = require('node:path')
@@ -24,8 +24,9 @@ const isDue = (direction, when, text) => {
   } catch {
     return false
   }
-  const types = text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line).type]))
-  if (fault.direction !== direction || fault.when !== when || !types.includes(fault.type)) return false
+  const { type, holding = '' } = fault
+  const isNamed = (line) => line !== '' && JSON.parse(line).type === type && line.includes(holding)
+  if (fault.direction !== direction || fault.when !== when || !text.split('\n').some(isNamed)) return false
   fs.rmSync(file)
   return true
 }
