@@ -268,7 +268,11 @@ export class Connection {
     }
   }
 
-  /** A client is used again only if all went well: after a timeout, an answer may still be on its way. */
+  /**
+   * A client is used again only if all went well: after a timeout, an answer may still be on its way. A transaction
+   * that the server refuses is over when this rejects: the client rejects when the refusal arrives, and the server
+   * sends that before it ends the transaction. Others would still meet its locks.
+   */
   async #using<T>(client: PoolClient, work: () => Promise<T>): Promise<T> {
     let isSound = false
     try {
@@ -276,7 +280,8 @@ export class Connection {
       isSound = true
       return result
     } catch (error) {
-      isSound = error instanceof HermesError && (await rolledBack(client))
+      const isOurs = error instanceof HermesError
+      if (isOurs || isAnswer(error)) isSound = (await rolledBack(client)) && isOurs
       throw this.#named(error)
     } finally {
       client.release(!isSound)
@@ -285,13 +290,13 @@ export class Connection {
 
   #named(error: unknown): unknown {
     if (error instanceof HermesError) return error
-    const { code, message = String(error) } = error as { code?: unknown; message?: string }
-    const isAnswer = typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code)
-    if (isAnswer && databaseProblem(error) === undefined && isMistake(code)) return error
+    const { code = '', message = String(error) } = error as { code?: string; message?: string }
+    const isRefused = isAnswer(error)
+    if (isRefused && databaseProblem(error) === undefined && isMistake(code)) return error
     return new HermesError(
       'FAILED',
-      `the database at ${this.where} ${isAnswer ? 'refuses' : 'does not answer'}: ${message}`,
-      { detail: 'NO_DATABASE', next: NEXT_OF[code as string] ?? NEXT, cause: error },
+      `the database at ${this.where} ${isRefused ? 'refuses' : 'does not answer'}: ${message}`,
+      { detail: 'NO_DATABASE', next: NEXT_OF[code] ?? NEXT, cause: error },
     )
   }
 }
@@ -306,6 +311,12 @@ async function rolledBack(client: PoolClient): Promise<boolean> {
   } catch {
     return false // it is closed instead
   }
+}
+
+/** An error that the server has sent. EPIPE, of the way there, looks like an SQLSTATE, but has no severity. */
+function isAnswer(error: unknown): boolean {
+  const { code, severity } = error as { code?: unknown; severity?: unknown }
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) && typeof severity === 'string'
 }
 
 /** SQLSTATE of a lost conflict: serialization_failure, deadlock_detected. */

@@ -166,9 +166,12 @@ export async function takeTickLock(
 
 async function tryLock(connection: Connection, slug: string): Promise<TickLock | undefined> {
   const held = await connection.hold()
-  const { rows } = await held.query('SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS held', [
-    tickLockName(slug),
-  ])
+  const { rows } = await held
+    .query('SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0)) AS held', [tickLockName(slug)])
+    .catch(async (error) => {
+      await held.end() // its connection is one of few
+      throw error
+    })
   if ((rows[0] as { held: boolean }).held !== true) {
     await held.end()
     return undefined
