@@ -220,9 +220,10 @@ describe.skipIf(why !== undefined)(`service reload (${why ?? 'as root, PID 1 of 
   })
 
   test('the container stops in the middle of a reload: it ends in time, and starts nothing', async () => {
-    const slow = { ...sh(`trap '' TERM; while :; do sleep 0.1; done`), stop_timeout: '10m' }
+    const slow = { ...sh(`trap '' TERM; echo deaf; while :; do sleep 0.1; done`), stop_timeout: '10m' }
     await using box = await start({ changes: slow })
     await allUp(box, ['changes'])
+    await waitFor('it to be deaf', () => box.log('changes').includes('deaf'), LONG)
     write(box, { changes: { ...sh('echo new; exec sleep 100000') }, comes: { ...sleeps, depends_on: ['changes'] } })
     const reload = box.hermes('service', 'reload')
     await box.service('changes', ({ state }) => state === 'stopping', LONG)

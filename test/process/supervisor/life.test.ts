@@ -12,7 +12,7 @@ import type {
   StatusResult,
 } from '../../../src/protocol/control.ts'
 import { hermes as command } from '../../support/cli.ts'
-import { type RunningHermes, startHermes } from '../../support/hermes.ts'
+import { logLines, type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { program } from '../../support/install.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 import { scratchDir } from '../../support/scratch.ts'
@@ -77,6 +77,7 @@ test('a start that is under way when the supervisor dies leads to exactly one pr
     // The command may have died with the supervisor; given again it changes nothing, or starts once.
     const { slot } = await say(hermes, 'start', 'one')
     starts++
+    await waitFor('its program', () => processesOf(hermes.runDir, 'gateway-one').length > 0)
     expect(processesOf(hermes.runDir, 'gateway-one')).toEqual([slot.pid])
     expect(slot.restarts).toBe(0)
   }
@@ -88,9 +89,10 @@ test('a start that is under way when the supervisor dies leads to exactly one pr
 })
 
 test('a supervisor that dies while a slot stops is followed by one that ends the stop', async () => {
-  const gateway = { command: sh('trap "" TERM; while :; do sleep 0.02; done'), ready_after: '20ms', stop_timeout: '2s' }
+  const gateway = { command: sh('trap "" TERM; echo deaf; while :; do sleep 0.02; done'), stop_timeout: '2s' }
   await using hermes = await startHermes({ profiles: [{ name: 'stubborn', gateway }] })
   const { pid } = await reach(hermes, 'stubborn', 'up')
+  await waitFor('it to be deaf', () => logLines(hermes.home, 'stubborn').some((line) => line.endsWith('deaf')))
   await say(hermes, 'stop', 'stubborn', false)
   expect((await hermes.slot('gateway-stubborn'))?.state).toBe('stopping')
   await killSupervisor(hermes)
@@ -252,9 +254,10 @@ test('followers see each transition and each line from the moment they asked', a
   await say(hermes, 'start', 'talks')
   await waitFor('both lines', () => lines.flatMap((message) => message.lines).join() === 'one,two')
   await say(hermes, 'stop', 'talks')
-  await waitFor('the last transition', () => events.at(-1)?.slot.state === 'down')
-  const states = events.filter(({ slot }) => slot.slot === 'gateway-talks').map(({ slot }) => slot.state)
-  expect([...new Set(states)]).toEqual(['starting', 'up', 'stopping', 'down'])
+  // Events of other slots come, too, in between and after them.
+  const states = () => events.filter(({ slot }) => slot.slot === 'gateway-talks').map(({ slot }) => slot.state)
+  await waitFor('the last transition', () => states().at(-1) === 'down')
+  expect([...new Set(states())]).toEqual(['starting', 'up', 'stopping', 'down'])
   stop.abort()
   await Promise.all(readers)
   client.close()

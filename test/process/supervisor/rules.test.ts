@@ -258,7 +258,7 @@ test('start timeout: TERM, then KILL to the whole group, then a death with that 
 
 test('stop timeout: KILL reaches the whole group, grandchildren that ignore TERM too', async () => {
   await reach('ignores-term', 'up')
-  expect(processesOf(hermes.runDir, key('ignores-term')).length).toBeGreaterThan(1)
+  await waitFor('its child to be deaf, too', () => logLines(hermes.home, 'ignores-term').length > 0)
   expect((await say('stop', 'ignores-term')).slot).toMatchObject({ state: 'down', wanted: 'down' })
   await waitFor('every process of it to be gone', () => processesOf(hermes.runDir, key('ignores-term')).length === 0)
   expect(readFileSync(join(dir('ignores-term'), 'desired_state'), 'utf8')).toBe('stopped\n')
@@ -351,10 +351,12 @@ test.each([['#!/bin/sh\r\nexec sleep 1000\r\n'], ['#!/usr/bin/env sh\r\nexec sle
 
 test('.env is read at each start', async () => {
   await reach('reads-env', 'up')
+  await waitFor('the line of the first start', () => logLines(hermes.home, 'reads-env').length > 0)
   appendFileSync(join(dir('reads-env'), '.env'), 'WORD="one $(id) two"\n')
   await say('restart', 'reads-env')
-  const args = logLines(hermes.home, 'reads-env').map((line) => line.slice(line.indexOf(' ') + 1))
-  expect(args).toEqual(['WORD=', 'WORD=one $(id) two'])
+  const printed = () => logLines(hermes.home, 'reads-env').map((line) => line.slice(line.indexOf(' ') + 1))
+  await waitFor('the line of the second start', () => printed().length > 1)
+  expect(printed()).toEqual(['WORD=', 'WORD=one $(id) two'])
 })
 
 test('fifty clients that start, stop and restart at once all get an answer, and one process is left at most', async () => {

@@ -111,6 +111,12 @@ const environmentOf = (pid: number | undefined): Readonly<Record<string, string>
   Object.fromEntries(
     readProcessList(pid ?? 0, 'environ').map((one) => [one.split('=')[0], one.slice(one.indexOf('=') + 1)]),
   )
+/** Waits for the program of a slot: it is up as soon as the process is there that becomes the program. */
+const runsWith = (pid: number | undefined, environment: Readonly<Record<string, string>>): Promise<unknown> =>
+  waitFor(`a program with ${Object.keys(environment)}`, () => {
+    expect(environmentOf(pid)).toMatchObject(environment)
+    return true
+  })
 /** Arguments of every process. */
 const commandLines = (): readonly string[] =>
   readdirSync('/proc')
@@ -122,13 +128,13 @@ const filesWith = (dir: string, text: string): readonly string[] =>
 
 test('a gateway gets a secret as the file or the command has it, without one newline at its end', async () => {
   const { pid } = await slot('gets', isUp)
-  expect(environmentOf(pid)).toMatchObject({ TEXT: IN_FILE, DB_URL: FROM_COMMAND, HERMES_SECRETS: 'TEXT DB_URL' })
+  await runsWith(pid, { TEXT: IN_FILE, DB_URL: FROM_COMMAND, HERMES_SECRETS: 'TEXT DB_URL' })
 })
 
 test('the value is in no argument, in no file of Hermes, and in no output of its commands', async () => {
   const { pid } = await slot('gets', isUp)
   // Where it is, it is found.
-  expect(readFileSync(`/proc/${pid}/environ`, 'latin1')).toContain(FROM_COMMAND)
+  await waitFor('its program', () => readFileSync(`/proc/${pid}/environ`, 'latin1').includes(FROM_COMMAND))
   expect(filesWith(home, FROM_COMMAND)).toEqual([at('gets', 'url')])
   expect(filesWith(home, 'second-line-0123')).toEqual([at('gets', 'text')])
   expect(commandLines().filter((line) => line.includes(FROM_COMMAND) && !line.includes('vitest'))).toEqual([])
@@ -189,12 +195,12 @@ test('a start that waits for a secret is `starting`, says so, and keeps no other
   writeFileSync(at('waits', 'go'), '')
   const { pid, reason } = await slot('waits', isUp)
   expect(reason).toBeUndefined()
-  expect(environmentOf(pid)).toMatchObject({ TOKEN: 'token-0123' })
+  await runsWith(pid, { TOKEN: 'token-0123' })
 })
 
 test('a process that a command leaves behind delays no start', async () => {
   const { pid } = await slot('leaves-one', isUp)
-  expect(environmentOf(pid)).toMatchObject({ TOKEN: 'token-0123' })
+  await runsWith(pid, { TOKEN: 'token-0123' })
 })
 
 test('a stop ends a start that waits for a secret, with the command', async () => {
@@ -210,7 +216,7 @@ test('a secret that changes restarts its gateway, not as a death, also after a c
   writeFileSync(at('rotates', 'token'), 'second-0123\n')
   const after = await slot('rotates', (one) => isUp(one) && one.pid !== before.pid)
   expect(after).not.toHaveProperty('lastDeath')
-  expect(environmentOf(after.pid)).toMatchObject({ TOKEN: 'second-0123', OTHER: 'other-0123' })
+  await runsWith(after.pid, { TOKEN: 'second-0123', OTHER: 'other-0123' })
   await saw('gateway-rotates has to start with the new value of secret TOKEN; it is restarted')
 
   const supervisor = await hermes.supervisorPid()
@@ -218,7 +224,7 @@ test('a secret that changes restarts its gateway, not as a death, also after a c
   await waitFor('another supervisor', async () => (await hermes.supervisorPid()) !== supervisor, { deadlineMs: 60_000 })
   writeFileSync(at('rotates', 'other'), 'third-0123\n')
   const last = await slot('rotates', (one) => isUp(one) && one.pid !== after.pid)
-  expect(environmentOf(last.pid)).toMatchObject({ TOKEN: 'second-0123', OTHER: 'third-0123' })
+  await runsWith(last.pid, { TOKEN: 'second-0123', OTHER: 'third-0123' })
   expect(last).not.toHaveProperty('lastDeath')
 })
 
@@ -236,7 +242,7 @@ test('a refresh that fails keeps the value, and warns once', async () => {
   expect(await slot('keeps', isUp)).toMatchObject({ pid })
   writeFileSync(at('keeps', 'token'), 'fourth-0123\n')
   const changed = await slot('keeps', (one) => isUp(one) && one.pid !== pid)
-  expect(environmentOf(changed.pid)).toMatchObject({ TOKEN: 'fourth-0123' })
+  await runsWith(changed.pid, { TOKEN: 'fourth-0123' })
 })
 
 test('a secret of another form parks its gateway with file, line and key, and nothing runs', async () => {
@@ -249,7 +255,7 @@ test('a secret of another form parks its gateway with file, line and key, and no
 
 test('a secret wins over .env and the container, and one line says so', async () => {
   const { pid } = await slot('both', isUp)
-  expect(environmentOf(pid)).toMatchObject({ TOKEN: 'first-0123' })
+  await runsWith(pid, { TOKEN: 'first-0123' })
   await saw('gateway-both: .env: TOKEN is not used, because secrets in config.yaml has it, too; remove one of them')
 })
 
