@@ -1,10 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { AgentError, answerText, type Message } from '../../src/gateway/agent/agent.ts'
 import { commandAgent, MAX_OUTPUT_BYTES } from '../../src/gateway/agent/command.ts'
 import { programNative } from '../../src/gateway/agent/pipes.ts'
-import { systemClock } from '../../src/system/clock.ts'
+import { type Clock, systemClock } from '../../src/system/clock.ts'
 import { tellsEnds } from '../support/container/kernel.ts'
 import { scratchDir } from '../support/scratch.ts'
 import { waitFor } from '../support/wait.ts'
@@ -14,12 +14,15 @@ beforeEach(() => {
   dir = scratchDir('hermes-agent-')
 })
 
-const agent = (argv: readonly string[], { silenceMs = 20_000, cwd = dir, path = process.env.PATH } = {}) =>
+const agent = (
+  argv: readonly string[],
+  { silenceMs = 20_000, cwd = dir, path = process.env.PATH, clock = systemClock() as Clock } = {},
+) =>
   commandAgent({
     argv,
     cwd,
     environment: { PATH: path, FROM_ENV: 'seen' },
-    clock: systemClock(),
+    clock,
     silenceMs,
   })
 const sh = (script: string) => ['sh', '-c', script]
@@ -179,7 +182,7 @@ test('an answer without end is cut off and its program stopped', async () => {
 })
 
 test('a program that says nothing is stopped after the silence allowed', async () => {
-  const error = await failure(ask(sh(`echo $$ > '${dir}/pid'; echo early; exec sleep 600`), 'hi', { silenceMs: 300 }))
+  const error = await failure(ask(sh(`echo $$ > '${dir}/pid'; echo early; exec sleep 600`), 'hi', { silenceMs: 3000 }))
   expect(error).toMatchObject({ failure: 'silent', code: 'TIMED_OUT' })
   expect(alive(dir)).toBe(false)
 })
@@ -199,6 +202,40 @@ test('a background process that keeps stdout open does not hold up the answer', 
   const script = `sleep 600 & echo $! > '${dir}/pid'; echo answer`
   expect(await ask(sh(script), 'hi', { silenceMs: 600_000 })).toBe('answer')
   process.kill(pidIn(dir), 'SIGKILL')
+})
+
+/**
+ * Lets the program's background process write in the moment in which the program has ended, and keeps this process from
+ * reading until the time for that is over.
+ */
+const busyAtItsEnd = (): Clock => {
+  const clock = systemClock()
+  const silenceMs = 20_000
+  return {
+    ...clock,
+    at(atMs, wake, options) {
+      if (atMs - clock.nowMs() < silenceMs / 2)
+        setImmediate(() => {
+          writeFileSync(join(dir, 'go'), '')
+          const sleeper = new Int32Array(new SharedArrayBuffer(4))
+          while (!existsSync(join(dir, 'written'))) Atomics.wait(sleeper, 0, 0, 10)
+          while (clock.nowMs() < atMs) Atomics.wait(sleeper, 0, 0, 10)
+        })
+      return clock.at(atMs, wake, options)
+    },
+  }
+}
+const LATE = 'until [ -e go ]; do sleep 0.01; done; echo late; touch written'
+
+test('what has come by the end of the time is part of the answer, however busy the gateway is then', async () => {
+  const answer = agent(sh(`(${LATE}) & echo first`), { clock: busyAtItsEnd() })
+  expect(await answerText(answer, { messages: says('hi') })).toBe('first\nlate')
+})
+
+test('what has come by then on stderr is part of the error', async () => {
+  const answer = agent(sh(`(${LATE}) >&2 2>&2 & exec >&-; exit 3`), { clock: busyAtItsEnd() })
+  const error = await failure(answerText(answer, { messages: says('hi') }))
+  expect(error.message).toBe("the agent's program sh exited with code 3; its output: late")
 })
 
 test('an image is refused: a program reads text', async () => {

@@ -29,10 +29,10 @@ const STDERR_TAIL_BYTES = 2000
 /** Time from TERM to KILL for a program whose answer is no longer wanted. */
 const KILL_AFTER_MS = 2000
 /**
- * A background process of the program may keep its stdout open indefinitely: stop reading this long after the program
- * has ended.
+ * A background process of the program may keep its stdout or stderr open indefinitely: stop reading this long after the
+ * program has ended and nothing more has come.
  */
-const DRAIN_AFTER_EXIT_MS = 250
+const DRAIN_AFTER_EXIT_MS = 1000
 
 type Ending = ChildEnding | { readonly cannotStart: NodeJS.ErrnoException }
 
@@ -72,8 +72,7 @@ async function* run(facts: CommandFacts, question: Question): AsyncGenerator<str
     }
     const ending = await program.ended
     if (isAborted(question.signal)) throw cancelled()
-    const failure = failureOf(program.name, facts, ending, program.stderrTail())
-    if (failure !== undefined) throw failure
+    if (!isSuccess(ending)) throw failureOf(program.name, facts, ending, await program.stderrTail(ending))
     if (empty) throw new AgentError('empty', `${program.name} ended without writing an answer on stdout`)
   } finally {
     question.signal?.removeEventListener('abort', giveUp)
@@ -86,7 +85,8 @@ interface RunningProgram {
   readonly name: string
   readonly ended: Promise<Ending>
   output(): AsyncGenerator<Buffer, void, undefined>
-  stderrTail(): string
+  /** The end of its stderr, once all that it wrote there has been read. */
+  stderrTail(ending: Ending): Promise<string>
   /** TERM to it and what it started, KILL if it does not obey. Resolves when it is gone. */
   end(): Promise<void>
   close(): void
@@ -120,11 +120,16 @@ function start(
     tail = Buffer.concat([tail, chunk]).subarray(-STDERR_TAIL_BYTES)
   })
   stderr.on('error', () => undefined)
+  const stderrClosed = new Promise<void>((resolve) => stderr.once('close', resolve))
   return {
     name,
     ended,
     output: () => outputOf(stdout, ended, clock, silenceMs, command),
-    stderrTail: () => tail.toString('utf8').trim(),
+    async stderrTail(ending) {
+      // Its end and its streams are independent of each other: the end may be known first.
+      if (!('cannotStart' in ending)) await raceSilence(stderrClosed, undefined, clock, DRAIN_AFTER_EXIT_MS)
+      return tail.toString('utf8').trim()
+    },
     async end() {
       if (gone || child.pid === undefined) return
       signalTree(child.pid, 'SIGTERM')
@@ -169,6 +174,7 @@ async function* outputOf(
   }
 }
 
+/** @returns `silent` after so long; what has come by then counts, also where this process was kept from reading it */
 async function raceSilence<T>(
   next: Promise<T>,
   exited: Promise<void> | undefined,
@@ -176,7 +182,8 @@ async function raceSilence<T>(
   waitMs: number,
 ): Promise<T | 'exited' | 'silent'> {
   const alarm = Promise.withResolvers<'silent'>()
-  const cancel = clock.at(clock.nowMs() + waitMs, () => alarm.resolve('silent'))
+  // Alarms come before input in a turn of the loop, and this turn may be late: one more look at the input.
+  const cancel = clock.at(clock.nowMs() + waitMs, () => afterInput(() => alarm.resolve('silent')))
   try {
     return await Promise.race([
       next,
@@ -188,15 +195,16 @@ async function raceSilence<T>(
   }
 }
 
-function failureOf(name: string, facts: CommandFacts, ending: Ending, stderr: string): AgentError | undefined {
+/** Calls it when the loop has been through all input that is there now. */
+const afterInput = (call: () => void): void => void setImmediate(() => setImmediate(call))
+
+const isSuccess = (ending: Ending): boolean => 'exitCode' in ending && ending.exitCode === 0
+
+function failureOf(name: string, facts: CommandFacts, ending: Ending, stderr: string): AgentError {
   const output = stderr === '' ? '' : `; its output: ${stderr}`
   if ('signal' in ending)
     return new AgentError('failed', `${name} was killed by SIG${signalName(ending.signal)}${output}`)
-  if ('exitCode' in ending) {
-    return ending.exitCode === 0
-      ? undefined
-      : new AgentError('failed', `${name} exited with code ${ending.exitCode}${output}`)
-  }
+  if ('exitCode' in ending) return new AgentError('failed', `${name} exited with code ${ending.exitCode}${output}`)
   return cannotStart(name, whyNotStarted(facts, ending.cannotStart), ending.cannotStart)
 }
 
