@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { changeAlone } from '../../src/profile/change-file.ts'
@@ -21,7 +21,7 @@ const put = (what: string): Promise<void> => replaceFile(file, what, 0o600)
 test('a second change begins when the first has ended, with what that has written', async () => {
   writeFileSync(file, '0')
   const [mayEnd, begun] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  const first = changeAlone(file, { clock: systemClock() }, async () => {
+  const first = changeAlone(file, { clock: systemClock(), mode: 0o600 }, async () => {
     begun.resolve()
     await mayEnd.promise
     await put(`${text()}1`)
@@ -29,7 +29,7 @@ test('a second change begins when the first has ended, with what that has writte
   await within('the first to begin', begun.promise)
   const clock = fakeClock()
   let hasBegun = false
-  const second = changeAlone(file, { clock }, async () => {
+  const second = changeAlone(file, { clock, mode: 0o600 }, async () => {
     hasBegun = true
     await put(`${text()}2`)
   })
@@ -50,13 +50,13 @@ test('a change that does not end is an error for the next one after ten seconds,
   writeFileSync(file, '0')
   const mayEnd = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
-  const first = changeAlone(file, { clock: systemClock() }, () => {
+  const first = changeAlone(file, { clock: systemClock(), mode: 0o600 }, () => {
     begun.resolve()
     return mayEnd.promise
   })
   await within('the first to begin', begun.promise)
   const clock = fakeClock()
-  const second = changeAlone(file, { clock }, () => put('2'))
+  const second = changeAlone(file, { clock, mode: 0o600 }, () => put('2'))
   const refused = expect(second).rejects.toMatchObject({ code: 'TIMED_OUT', message: expect.stringContaining(file) })
   await waitFor('it to look again later', () => clock.alarms().length === 1)
   clock.advance(10_000)
@@ -66,29 +66,36 @@ test('a change that does not end is an error for the next one after ten seconds,
   await first
 })
 
-test('a missing file is made, where that is asked for, and its first changes come one after the other', async () => {
+test('a missing file is made, and its first changes come one after the other', async () => {
   const change = (what: string) => () => put(`${text()}${what}`)
   await Promise.all(
-    ['a', 'b', 'c'].map((what) => changeAlone(file, { clock: systemClock(), createMode: 0o600 }, change(what))),
+    ['a', 'b', 'c'].map((what) => changeAlone(file, { clock: systemClock(), mode: 0o600 }, change(what))),
   )
   expect([...text()].sort()).toEqual(['a', 'b', 'c'])
   expect(statSync(file).mode & 0o777).toBe(0o600)
 })
 
+test('a missing file that is made is gone again when the change leaves it empty', async () => {
+  const options = { clock: systemClock(), mode: 0o600 }
+  await expect(changeAlone(file, options, () => Promise.reject(new Error('so')))).rejects.toThrow('so')
+  expect(existsSync(file)).toBe(false)
+  await changeAlone(file, options, async () => undefined)
+  expect(existsSync(file)).toBe(false)
+})
+
 test.each([
-  ['missing', () => undefined],
   ['a directory', () => mkdirSync(file)],
   ['a link', () => symlinkSync('elsewhere', file)],
 ])('a file that is %s is left to the change, which says what is wrong', async (_, make) => {
   make()
-  await expect(changeAlone(file, { clock: systemClock() }, () => Promise.reject(new Error('so')))).rejects.toThrow('so')
+  await expect(
+    changeAlone(file, { clock: systemClock(), mode: 0o600 }, () => Promise.reject(new Error('so'))),
+  ).rejects.toThrow('so')
   expect(existsSync(join(home, 'elsewhere'))).toBe(false)
 })
 
-test('of variables, keys and settings that commands set at the same time none is lost', async () => {
+test('of variables, keys and settings that commands set at the same time none is lost, in new files', async () => {
   const names = ['ONE', 'TWO', 'THREE', 'FOUR']
-  writeFileSync(join(home, 'config.yaml'), '')
-  chmodSync(join(home, 'config.yaml'), 0o644)
   const set = (args: readonly string[], input?: string) => hermes(args, { home, ...(input !== undefined && { input }) })
   const settings = [
     ['description', 'many'],

@@ -149,8 +149,8 @@ async function set(context: Context, input: Input): Promise<Outcome> {
   const { name, dir } = context.profile()
   refuseWithoutEffect(key, value, name)
   const file = fileOf(dir)
-  await changeAlone(file, context, async () => {
-    const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(name === 'default')
+  await changeAlone(file, { clock: context.clock, mode: CONFIG_MODE }, async () => {
+    const text = readRegularFile(file, MAX_CONFIG_BYTES) || configText(name === 'default')
     const edited = setConfigValue(text, key, value)
     if (isImageInstall(context.install)) refuseSecretKey(key, parseConfig(edited, file).config.dashboard)
     await replaceFile(file, edited, CONFIG_MODE)
@@ -223,7 +223,7 @@ async function replaceFromInput(context: Context, profile: string, file: string)
       next: `nothing changed in ${file}; correct that line`,
     })
   if (isImageInstall(context.install) && profile === DEFAULT_PROFILE) refuseSecretKey('dashboard', config.dashboard)
-  await replaceFile(file, text, CONFIG_MODE)
+  await changeAlone(file, { clock: context.clock, mode: CONFIG_MODE }, () => replaceFile(file, text, CONFIG_MODE))
   return { text: `${file} is replaced\n  next: hermes -p ${profile} gateway restart\n`, json: { file } }
 }
 

@@ -72,7 +72,7 @@ async function setVariable(context: Context, input: Input): Promise<Outcome> {
 async function change(context: Context, { args: [name = ''] }: Input, value: string | undefined): Promise<Outcome> {
   const { name: profile, dir } = context.profile()
   const file = join(dir, '.env')
-  await changeAlone(file, { clock: context.clock, createMode: 0o600 }, () => {
+  await changeAlone(file, { clock: context.clock, mode: 0o600 }, () => {
     const text = readRegularFile(file, MAX_VALUE_BYTES * 2) ?? ''
     return replaceFile(file, withVariable(text, name, value), 0o600)
   })

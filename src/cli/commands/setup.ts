@@ -53,8 +53,8 @@ async function setup(context: Context, input: Input): Promise<Outcome> {
     const key = answers.key === undefined || answers.key === '' ? undefined : parseKey(answers.key)
     const { setConfigValue } = await import('../../profile/config/edit.ts')
     const endpoint = JSON.stringify({ base_url: baseUrl, model, api_key_env: keyName })
-    await changeAlone(file, context, async () => {
-      const text = readRegularFile(file, MAX_CONFIG_BYTES) ?? configText(profile === 'default')
+    await changeAlone(file, { clock: context.clock, mode: CONFIG_MODE }, async () => {
+      const text = readRegularFile(file, MAX_CONFIG_BYTES) || configText(profile === 'default')
       // Checked before anything is written.
       const edited = setConfigValue(text, 'agent.openai', endpoint)
       if (key !== undefined) await storeKey(dir, keyName, key, context.clock)

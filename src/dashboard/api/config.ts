@@ -40,7 +40,7 @@ export function configHandlers({
     validateConfig: ({ body }) => ({ status: 200, body: { problems: problemsOf(body.text, 'config.yaml') } }),
     writeConfig: ({ body }) => {
       const file = fileOf(body.profile)
-      return changeAlone(file, { clock }, async () => {
+      return changeAlone(file, { clock, mode: CONFIG_MODE }, async () => {
         const before = versionOf(textOf(file))
         if (before !== body.version)
           throw conflict(`${file} has changed since it was read`, 'reload it, and repeat the change')

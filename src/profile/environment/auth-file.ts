@@ -25,7 +25,7 @@ export function readStoredKeys(profileDir: string): Readonly<Record<string, stri
 /** Adds or replaces one key (null: removes it); what else is in the file stays. The file is 0600. */
 export async function storeKey(profileDir: string, name: string, key: string | null, clock: Clock): Promise<void> {
   const file = authFile(profileDir)
-  await changeAlone(file, { clock, createMode: 0o600 }, () => {
+  await changeAlone(file, { clock, mode: 0o600 }, () => {
     const auth = readAuth(file)
     const { [name]: _old, ...others } = readStoredKeys(profileDir)
     const keys = key === null ? others : { ...others, [name]: key }
