@@ -227,12 +227,12 @@ const busyAtItsEnd = (): Clock => {
 }
 const LATE = 'until [ -e go ]; do sleep 0.01; done; echo late; touch written'
 
-test('what has come by the end of the time is part of the answer, however busy the gateway is then', async () => {
+test('the answer has all that has come by the end of the time, however busy the gateway is then', async () => {
   const answer = agent(sh(`(${LATE}) & echo first`), { clock: busyAtItsEnd() })
   expect(await answerText(answer, { messages: says('hi') })).toBe('first\nlate')
 })
 
-test('what has come by then on stderr is part of the error', async () => {
+test('the error has all that has come by then on stderr', async () => {
   const answer = agent(sh(`(${LATE}) >&2 2>&2 & exec >&-; exit 3`), { clock: busyAtItsEnd() })
   const error = await failure(answerText(answer, { messages: says('hi') }))
   expect(error.message).toBe("the agent's program sh exited with code 3; its output: late")
