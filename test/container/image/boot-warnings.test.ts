@@ -25,8 +25,10 @@ const F_OFD_SETLK = 37
 const [ENOSYS, ENOLCK] = [38, 37]
 
 /** Lines with this text in stderr of `docker logs`. */
-const said = async (box: Box, text: string): Promise<readonly string[]> =>
-  (await box.logs()).stderr.split('\n').filter((line) => line.includes(text))
+const said = async (box: Box, text: string): Promise<readonly string[]> => {
+  await box.saw(text)
+  return (await box.logs()).stderr.split('\n').filter((line) => line.includes(text))
+}
 
 test('root that starts hermes as npm start does is warned once: gateways run as root', async () => {
   await using box = await startContainer({

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
 import { keptHome, startContainer } from '../../support/container/container.ts'
 import { scratchDir } from '../../support/scratch.ts'
+import { waitFor } from '../../support/wait.ts'
 
 let dir: string
 beforeEach(() => {
@@ -38,7 +39,12 @@ test('a file that is mounted by itself is written in place by everything that wr
   expect(read(active)).toBe('coder\n')
   await box.ok('hermes', '-p', 'default', 'gateway', 'start')
   expect(read(desired)).toBe('running\n')
-  expect(JSON.parse(read(state))).toMatchObject({ kind: 'x', gateway_state: 'running' })
+  // In place: it may be read while it is written.
+  const seen = await waitFor('the state to say running', () => {
+    const now = JSON.parse(read(state))
+    return now.gateway_state === 'running' && now
+  })
+  expect(seen).toMatchObject({ kind: 'x' })
   await box.ok('sh', '-c', 'echo sk-secret | hermes -p default login --name NEW_KEY')
   expect(JSON.parse(read(auth))).toMatchObject({ api_keys: { NEW_KEY: 'sk-secret' } })
   expect((await box.logs()).stderr).not.toMatch(/EBUSY|cannot write/)

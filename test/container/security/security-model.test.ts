@@ -2,6 +2,7 @@
 import { chmodSync, chownSync, statSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { type Box, gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'
+import { waitFor } from '../../support/wait.ts'
 
 const NOBODY = { user: '65534:65534' }
 const LOG = '/opt/data/logs/gateways/default/current'
@@ -30,8 +31,7 @@ test('every uid of the container can read the logs, unless HERMES_HOME_MODE clos
   {
     await using open = await startContainer(options)
     await open.up('gateway-default')
-    await open.saw('a line')
-    expect((await open.exec(['cat', LOG], NOBODY)).stdout).toContain('a line')
+    await waitFor('the line in the file', async () => (await open.exec(['cat', LOG], NOBODY)).stdout.includes('a line'))
   }
   await using closed = await startContainer({ ...options, env: { HERMES_HOME_MODE: '0700' } })
   await closed.up('gateway-default')

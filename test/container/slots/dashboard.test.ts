@@ -11,6 +11,7 @@ test.each(['', '0', 'no', 'ture'])('HERMES_DASHBOARD=%o: the slot is listed and 
   await using box = await startContainer({ files, env: value === '' ? {} : { HERMES_DASHBOARD: value } })
   expect(await box.slot('dashboard', () => true)).toMatchObject({ state: 'down', wanted: 'down' })
   // A value that is neither yes nor no is a typing error, and is reported.
+  if (value === 'ture') await box.saw('HERMES_DASHBOARD: expected 1')
   expect((await box.logs()).stderr.includes('HERMES_DASHBOARD: expected 1')).toBe(value === 'ture')
 })
 
@@ -54,7 +55,10 @@ test('a browser on the host logs in over the published port, and sees and restar
   await box.up('gateway-default')
   const port = await box.port(9119)
   const origin = `http://127.0.0.1:${port}`
-  expect((await askHttp(port, '/api/status')).json()).toMatchObject({ auth_required: true, gateway_running: true })
+  await waitFor('the dashboard to know the gateway', async () => {
+    const { auth_required, gateway_running } = (await askHttp(port, '/api/status')).json()
+    return auth_required && gateway_running
+  })
   expect((await askHttp(port, '/api/profiles')).code).toBe(401)
   const json = { username: 'me', password: 'correct horse' }
   const login = await askHttp(port, '/auth/password-login', { method: 'POST', json, headers: { Origin: origin } })

@@ -46,8 +46,11 @@ test('tail -F on the host goes on across rotation, and old archives are deleted'
   } finally {
     tail.kill()
   }
-  const files = readdirSync(join(box.home, 'logs/gateways/default')).sort()
-  expect(files.filter((name) => /^\d{8}T\d{6}\.\d{3}Z\.log$/.test(name))).toHaveLength(3)
+  const dir = join(box.home, 'logs/gateways/default')
+  const archives = (): string[] => readdirSync(dir).filter((name) => /^\d{8}T\d{6}\.\d{3}Z\.log$/.test(name))
+  // The oldest ones go after the rotation.
+  await waitFor('three archives', () => archives().length === 3)
+  const files = readdirSync(dir).sort()
   for (const name of files)
     expect((box.file(join('logs/gateways/default', name)) ?? '').length).toBeLessThanOrEqual(262_144)
   // Nothing is lost between the files that are left.
@@ -107,7 +110,7 @@ test.each([{ tty: false }, { tty: true }])(
 test('hermes logs shows what current holds, and follows', async () => {
   await using box = await startContainer({ files: runs(lives('first line')) })
   await box.up('gateway-default')
-  expect(await box.ok('hermes', 'logs')).toMatch(/first line/)
+  await waitFor('the line', async () => (await box.ok('hermes', 'logs')).includes('first line'))
 })
 
 /** Reads `docker logs`: how many numbers there are, which must go up by one each, and the other lines. */

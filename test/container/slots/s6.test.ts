@@ -12,7 +12,7 @@ test('a slot directory is what users of s6 inspect', async () => {
   await waitFor('run and down', async () => (await box.exec(['test', '-e', `${dir}/down`])).code === 0)
   await box.ok('hermes', '-p', 'coder', 'gateway', 'start')
   expect(await box.ok('stat', '-c', '%U %a', `${dir}/run`)).toBe('hermes 700\n')
-  expect((await box.exec(['test', '-e', `${dir}/down`])).code).toBe(1)
+  await waitFor('down to go', async () => (await box.exec(['test', '-e', `${dir}/down`])).code === 1)
 })
 
 test('s6-svstat and s6-svc -u, -d, -t work, as root and as hermes', async () => {

@@ -105,6 +105,12 @@ const start = (tree: Tree, options: BoxOptions = {}): Promise<Box> =>
   })
 const order = async (box: Box, file = '/run/order'): Promise<string[]> =>
   (await box.exec(['cat', file])).stdout.split('\n').slice(0, -1)
+/** A service without a readiness of its own is up before its program does anything: waits until it has noted these. */
+const noted = (box: Box, lines: readonly string[], file?: string): Promise<true> =>
+  waitFor('the notes', async () => {
+    expect(await order(box, file)).toEqual(lines)
+    return true as const
+  })
 /** Notes are in the container's own file system, which `docker cp` reads after its end. */
 const orderAfterStop = async (box: Box, file = '/run/order'): Promise<string[]> => {
   const { stdout } = await dockerCommand(['cp', `${box.id}:${file}`, '-'])
@@ -123,15 +129,22 @@ test.each<Tree>(['nginx', 'nginx-yaml'])(
       await waitFor('the logger', async () => (await box.ok('cat', '/run/nginx-log/current')) === 'nginx: listening\n')
       // The logger's own lines are logged as those of any service.
       await box.saw('logged: nginx: listening')
-      expect(box.file('logs/services/svc-nginx-log/current')).toMatch(/^\S+Z logged: nginx: listening\n$/)
+      await waitFor('its file', () =>
+        /^\S+Z logged: nginx: listening\n$/.test(box.file('logs/services/svc-nginx-log/current') ?? ''),
+      )
     } else {
       await box.saw('nginx: listening')
-      expect(box.file('logs/services/svc-nginx/current')).toMatch(/^\S+Z nginx: listening\n$/)
+      await waitFor('its file', () =>
+        /^\S+Z nginx: listening\n$/.test(box.file('logs/services/svc-nginx/current') ?? ''),
+      )
     }
-    expect(await order(box)).toEqual(['init done', 'nginx starts as 0, APP=mine'])
+    const once = ['init done', 'nginx starts as 0, APP=mine']
+    await noted(box, once)
     const { pid } = await box.up('service-svc-nginx')
     expect((await box.hermes('service', 'restart', 'svc-nginx')).code).toBe(0)
     expect((await box.up('service-svc-nginx')).pid).not.toBe(pid)
+    // Before that it has no handler for the signal that stops it.
+    await noted(box, [...once, 'nginx stops', 'nginx starts as 0, APP=mine'])
     const { code } = await box.stop()
     expect(code).toBe(0)
     expect((await orderAfterStop(box)).slice(2)).toEqual([
@@ -150,7 +163,8 @@ test.each<Tree>(['redis', 'redis-yaml'])(
     const file = tree === 'redis' ? '/run/order' : '/tmp/order'
     await using box = await start(tree, { command: ['sh', '-c', 'echo main >>/tmp/main; exec sleep 1000'] })
     await box.up('service-worker')
-    expect(await order(box, file)).toEqual(['redis starts', 'redis is ready', 'worker starts'])
+    const first = ['redis starts', 'redis is ready', 'worker starts']
+    await noted(box, first, file)
     expect((await box.ok('stat', '-c', '%U', file)).trim()).toBe(tree === 'redis' ? 'root' : 'hermes')
     expect((await box.hermes('service', 'status', 'redis')).stdout).toContain('state      up')
     expect((await box.hermes('service', 'list')).stdout.split('\n').map((line) => line.split(/ +/)[0])).toEqual([
@@ -162,17 +176,16 @@ test.each<Tree>(['redis', 'redis-yaml'])(
     // s6's own way, by the name s6 knows.
     expect((await box.exec(['/command/s6-svstat', '/run/service/redis'])).stdout).toMatch(/^up \(pid \d+/)
     expect((await box.hermes('service', 'stop', 'redis')).code).toBe(0)
-    expect((await order(box, file)).slice(3)).toEqual(['worker stops', 'redis stops'])
+    const stopped = [...first, 'worker stops', 'redis stops']
+    await noted(box, stopped, file)
     expect((await box.hermes('service', 'start', 'worker')).code).toBe(0)
+    // Before that it has no handler for the signal that stops it.
+    await noted(box, [...stopped, ...first], file)
     expect((await box.hermes('service', 'restart', 'worker')).code).toBe(0)
-    expect((await order(box, file)).slice(5)).toEqual([
-      'redis starts',
-      'redis is ready',
-      'worker starts',
-      'worker stops',
-      'worker starts',
-    ])
-    expect((await box.hermes('service', 'logs', 'worker')).stdout).toContain('worker: connected')
+    await noted(box, [...stopped, ...first, 'worker stops', 'worker starts'], file)
+    await waitFor('its line', async () =>
+      (await box.hermes('service', 'logs', 'worker')).stdout.includes('worker: connected'),
+    )
     expect((await box.stop()).code).toBe(0)
     expect((await orderAfterStop(box, file)).slice(-2)).toEqual(['worker stops', 'redis stops'])
   },
@@ -186,8 +199,10 @@ test.each<Tree>(['cron', 'cron-yaml'])(
     await box.saw('tick')
     await box.kill(pid)
     await box.slot('service-cron', (slot) => slot.state === 'up' && slot.pid !== pid && slot.restarts === 1)
-    expect(await order(box)).toEqual(['cron starts with 1 argument: cron', 'cron starts with 1 argument: cron'])
-    expect((await box.hermes('service', 'logs', 'cron', '-n', '1')).stdout).toMatch(/tick\n$/)
+    await noted(box, ['cron starts with 1 argument: cron', 'cron starts with 1 argument: cron'])
+    await waitFor('its line', async () =>
+      /tick\n$/.test((await box.hermes('service', 'logs', 'cron', '-n', '1')).stdout),
+    )
     expect((await box.stop()).code).toBe(0)
     expect((await orderAfterStop(box)).at(-1)).toBe('cron stops')
   },
@@ -258,8 +273,9 @@ test('root’s services run no program and no script of the runtime user’s, wh
 
 test('logutil-service and s6-log keep what a service writes, as s6-overlay’s log/run scripts call them', async () => {
   await using box = await start('loggers', { env: { S6_LOGGING_SCRIPT: 'n2 s5000 T' } })
-  await waitFor('logutil-service', async () => (await box.exec(['cat', '/var/log/web/current'])).code === 0)
-  expect(await box.ok('cat', '/var/log/web/current')).toMatch(/^\S+Z web: listening\n$/)
+  await waitFor('logutil-service', async () =>
+    /^\S+Z web: listening\n$/.test((await box.exec(['cat', '/var/log/web/current'])).stdout),
+  )
   expect(await box.ok('stat', '-c', '%U %a', '/var/log/web/current')).toBe('nobody 644\n')
   const { pid } = await box.up('service-web-log')
   const proc = `grep ^Groups: /proc/${pid}/status; tr '\\0' '\\n' </proc/${pid}/environ; tr '\\0' ' ' </proc/${pid}/cmdline`
@@ -269,7 +285,7 @@ test('logutil-service and s6-log keep what a service writes, as s6-overlay’s l
     /^Groups:\t65534 \n(?:(?:PATH=\/usr\/bin:\/bin|PWD=\S*)\n)+\S+ .*s6-log\.cjs -b -- n2 s5000 T \/var\/log\/web $/,
   )
   await box.saw('own: listening')
-  expect(await box.ok('cat', '/tmp/own-log/current')).toMatch(/^\S+Z own: listening\n$/)
+  await waitFor('its file', async () => /^\S+Z own: listening\n$/.test(await box.ok('cat', '/tmp/own-log/current')))
   expect(await box.ok('stat', '-c', '%U', '/tmp/own-log/current')).toBe('hermes\n')
   await box.saw('s6-log: fatal: cannot write in /var/log/shut as uid 65534 (make it, and give it to that user')
   // It sees the end of its input, and the last line is kept.
@@ -298,6 +314,7 @@ test('with --user they run as that user', async () => {
   try {
     await using box = await start('redis-yaml', { user: '10000:10000', home, files: {} })
     await box.up('service-worker')
+    await noted(box, ['redis starts', 'redis is ready', 'worker starts'], '/tmp/order')
     expect((await box.ok('stat', '-c', '%u', '/tmp/order')).trim()).toBe('10000')
     expect((await box.stop()).code).toBe(0)
     expect((await orderAfterStop(box, '/tmp/order')).slice(-2)).toEqual(['worker stops', 'redis stops'])
