@@ -61,6 +61,10 @@ export function jsonOf(event: Buffer): unknown {
   }
 }
 
+/** The event that ends a stream of chat. The same text inside an answer ends nothing. */
+export const isDone = (event: Buffer): boolean =>
+  event.includes('[DONE]') && /^data: ?\[DONE\]\r?$/m.test(event.toString('utf8'))
+
 /** Whether it is worth reading: most events of a stream have no usage. */
 export const mayHaveUsage = (event: Buffer): boolean => event.includes('"usage"')
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { EventCutter, isOnlyUsage, jsonOf } from '../../src/meter/event-cutter.ts'
+import { EventCutter, isDone, isOnlyUsage, jsonOf } from '../../src/meter/event-cutter.ts'
 
 const STREAM = Buffer.from(
   [
@@ -32,6 +32,13 @@ test('an event without its empty line is the rest', () => {
 test('the JSON of an event is read, also over several lines; other events have none', () => {
   expect(new EventCutter().push(STREAM).map(jsonOf)).toEqual([undefined, { a: '☃' }, { b: 1 }, { c: 2 }, undefined])
   expect(jsonOf(Buffer.from('data: {half\n\n'))).toBeUndefined()
+})
+
+test('a stream ends with its last event, and not with the same text in an answer', () => {
+  const ends = ['data: [DONE]\n\n', 'data:[DONE]\r\n\r\n', ': x\ndata: [DONE]\n\n', 'data: [DONE]']
+  expect(ends.map((text) => isDone(Buffer.from(text)))).toEqual(ends.map(() => true))
+  const others = ['data: {"content":"[DONE]"}\n\n', 'data: {"content":"data: [DONE]\\n"}\n\n', ': [DONE]\n\n']
+  expect(others.map((text) => isDone(Buffer.from(text)))).toEqual(others.map(() => false))
 })
 
 test('only an event without choices exists for its usage', () => {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { redactor } from '../../system/text/redact.ts'
-import { EventCutter, isOnlyUsage, jsonOf, mayHaveUsage } from '../event-cutter.ts'
+import { EventCutter, isDone, isOnlyUsage, jsonOf, mayHaveUsage } from '../event-cutter.ts'
 import { readUsage } from '../usage.ts'
 import type { Ticket } from './counter.ts'
 
@@ -65,7 +65,7 @@ async function passEvents(incoming: IncomingMessage, response: ServerResponse, o
   const cutter = new EventCutter()
   /** Counts, and decides whether the client gets it. */
   const isForClient = (event: Buffer): boolean => {
-    if (event.includes('[DONE]')) ticket.finish(isQuestion)
+    if (isDone(event)) ticket.finish(isQuestion)
     if (!mayHaveUsage(event)) return true
     const value = jsonOf(event)
     const counted = readUsage(value)

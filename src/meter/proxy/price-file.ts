@@ -28,21 +28,26 @@ export class PriceFile {
   readonly #home: string
   readonly #warn: (text: string) => void
   #signature: string | undefined
-  #prices: Prices = BUILT_IN_PRICES
+  #prices: Promise<Prices> | undefined
 
   constructor(home: string, warn: (text: string) => void) {
     this.#home = home
     this.#warn = warn
   }
 
-  /** An unchanged file costs one stat. */
-  async current(): Promise<Prices> {
+  /** An unchanged file costs one stat. Requests at the same time wait for one reading of a changed one. */
+  current(): Promise<Prices> {
     const signature = configSignature(pricesFile(this.#home))
-    if (signature === this.#signature) return this.#prices
-    this.#signature = signature
+    if (this.#prices === undefined || signature !== this.#signature) {
+      this.#signature = signature
+      this.#prices = this.#read()
+    }
+    return this.#prices
+  }
+
+  async #read(): Promise<Prices> {
     const { prices, problems } = await loadPrices(this.#home)
     for (const problem of problems) this.#warn(problem)
-    this.#prices = prices
     return prices
   }
 }

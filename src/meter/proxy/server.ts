@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { Server as NetServer, type Socket } from 'node:net'
 import { holderOf, type MeterHolder } from '../../profile/environment/metered.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Level } from '../../system/level.ts'
@@ -30,24 +31,40 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024
 const KEEP_ALIVE_MS = 60_000
 
 export function meterServer(options: MeterServerOptions): MeterServer {
-  const running = new Set<Promise<void>>()
+  const running = new Map<Promise<void>, Socket>()
+  const sockets = new Set<Socket>()
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
-    const work = handle(options, request, response).catch((error: unknown) => {
-      options.log('error', `a request went wrong: ${(error as Error).stack}`)
-      response.destroy()
-    })
-    running.add(work)
+    const work = handle(options, request, response)
+      .then(() => handedOver(response))
+      .catch((error: unknown) => {
+        options.log('error', `a request went wrong: ${(error as Error).stack}`)
+        response.destroy()
+      })
+    running.set(work, request.socket)
     void work.finally(() => running.delete(work))
+  })
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
   })
   return {
     server,
     async drain() {
-      server.close()
-      server.closeIdleConnections()
-      while (running.size > 0) await Promise.all(running)
+      // Not that of node:http: to it, a connection is idle as soon as the end of its answer was written, and it
+      // destroys those that have not sent all of it yet.
+      NetServer.prototype.close.call(server)
+      const busy = new Set(running.values())
+      for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
+      while (running.size > 0) await Promise.all(running.keys())
       server.closeAllConnections()
     },
   }
+}
+
+/** The kernel has all of an answer, or its client has gone. A slow client may not have taken its last part yet. */
+async function handedOver(response: ServerResponse): Promise<void> {
+  if (!response.writableEnded || response.writableFinished || response.destroyed) return
+  await new Promise<void>((resolve) => response.once('close', resolve))
 }
 
 async function handle(options: MeterServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -1,7 +1,10 @@
 // The meter as its clients see it: real init, supervisor and meter, and a real server as the endpoint.
+import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
+import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { unlessCode } from '../../../src/system/error-code.ts'
 import { startHermes } from '../../support/hermes.ts'
 import { waitFor } from '../../support/wait.ts'
 import { KEY, startMeterScene } from './scene.ts'
@@ -26,7 +29,7 @@ test('the key stays with the meter: the gateway has an address and a token, and 
   const withKey = readdirSync(home, { recursive: true, encoding: 'utf8', withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
-    .filter((file) => readFileSync(file).includes(KEY))
+    .filter((file) => unlessCode(['ENOENT'], () => readFileSync(file), Buffer.alloc(0)).includes(KEY))
   expect(withKey).toEqual([join(home, '.env')])
   const pid = await scene.meterPid()
   expect(readFileSync(`/proc/${pid}/cmdline`, 'latin1')).not.toContain(KEY)
@@ -85,6 +88,8 @@ test('a stream is passed on as it is, and counted although its client has not as
     output_tokens: 2,
   })
 
+  // A text in the answer is not the end of the stream.
+  upstream.behave({ do: 'answer', pieces: ['[DONE]', ' is how a stream ends'] })
   const asked = await (await scene.ask({ stream: true, stream_options: { include_usage: true } })).text()
   expect(asked).toContain('"usage":{"prompt_tokens":3')
   // gpt-4o: 2.50 and 10 USD for a million tokens.
@@ -166,7 +171,11 @@ test('past its limit a profile gets no further request out, also after the meter
   }
   try {
     const statuses: number[] = []
-    for (let n = 0; n < 5; n++) statuses.push((await first.ask({ stream: n % 2 === 0 })).status)
+    for (let n = 0; n < 5; n++) {
+      const answer = await first.ask({ stream: n % 2 === 0 })
+      statuses.push(answer.status)
+      await answer.text() // at its end it is counted
+    }
     // The third one goes past the limit.
     expect(statuses).toEqual([200, 200, 200, 429, 429])
     const answer = await first.ask()
@@ -175,7 +184,8 @@ test('past its limit a profile gets no further request out, also after the meter
       expect.toSatisfy((s: number) => s >= 1 && s <= 86_400),
     ])
     expect(await answer.json()).toMatchObject(refusal)
-    expect(first.log().match(/.*USD.*/g)).toEqual([
+    const logged = await waitFor('the log', () => first.log().includes('is spent') && first.log(), patient)
+    expect(logged.match(/.*USD.*/g)).toEqual([
       expect.stringContaining('default has spent 0.000055 of 0.00008 USD this day'),
       expect.stringContaining('the budget of default is spent: 0.0000825 of 0.00008 USD this day'),
     ])
@@ -274,6 +284,32 @@ test('requests that are on their way are finished when the meter is stopped', { 
   expect(await (await answer).text()).toContain('[DONE]')
   await waitFor('another meter', async () => (await scene.meterPid()) !== pid, patient)
   expect((await scene.usage()).total).toMatchObject({ requests: 1, uncounted_requests: 0, output_tokens: 2 })
+})
+
+test('a slow client gets all of its answer from a meter that is being stopped', { timeout }, async () => {
+  await using scene = await startMeterScene()
+  const { env, upstream } = scene
+  const body = JSON.stringify({ text: 'x'.repeat(20_000_000), usage: { prompt_tokens: 3, completion_tokens: 2 } })
+  upstream.behave({ do: 'say', status: 200, type: 'application/json', body })
+  const asking = request(`${env.OPENAI_BASE_URL}/embeddings`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: `Bearer ${env.OPENAI_API_KEY}` },
+  })
+  asking.end('{"model":"gpt-4o","input":"x"}')
+  // It reads the head, and no more than its buffers hold of the rest.
+  const [answer] = (await once(asking, 'response')) as [IncomingMessage]
+  await waitFor('it to be counted', async () => (await scene.usage()).total.requests === 1, patient)
+  const pid = await scene.meterPid()
+  process.kill(pid, 'SIGTERM')
+  const isClosed = () =>
+    fetch(`${env.OPENAI_BASE_URL}/models`).then(
+      () => false,
+      () => true,
+    )
+  await waitFor('the meter to take no request', isClosed, patient)
+  let size = 0
+  for await (const chunk of answer as AsyncIterable<Buffer>) size += chunk.length
+  expect(size).toBe(body.length)
 })
 
 test('hermes chat goes through the meter, and a budget stops it', { timeout }, async () => {
