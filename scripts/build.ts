@@ -70,6 +70,10 @@ const { metafile } = await build({
         b.onResolve({ filter: /^croner$/ }, ({ importer }) =>
           importer.endsWith('/text/cron.ts') ? { path: './cron.cjs', external: true } : undefined,
         )
+        // Likewise the encryption of backups.
+        b.onResolve({ filter: /^age-encryption$/ }, ({ importer }) =>
+          basename(importer) === 'age.ts' ? undefined : { path: './age.cjs', external: true },
+        )
         // Likewise the client of PostgreSQL: by a program whose board is in a database.
         b.onResolve({ filter: /\/postgres\/database-boards\.ts$/ }, ({ kind }) =>
           kind === 'dynamic-import' ? { path: './postgres.cjs', external: true } : undefined,

@@ -1,3 +1,4 @@
+import { BACKUP_COMMANDS } from './commands/backup/index.ts'
 import { BASIC_COMMANDS } from './commands/basic.ts'
 import { CHAT_COMMANDS } from './commands/chat.ts'
 import { completionCommand } from './commands/completion.ts'
@@ -33,6 +34,7 @@ export const COMMANDS: readonly Command[] = [
   ...PROFILE_COMMANDS,
   ...GATEWAY_COMMANDS,
   ...BASIC_COMMANDS,
+  ...BACKUP_COMMANDS,
   ...CHAT_COMMANDS,
   ...LOGIN_COMMANDS,
   ...SETUP_COMMANDS,

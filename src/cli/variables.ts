@@ -133,6 +133,11 @@ export const VARIABLES: readonly VariableSpec[] = [
     '–',
     'time without output, in seconds, after which the built-in gateway stops waiting for its agent',
   ),
+  spec(
+    'HERMES_BACKUP_PASSPHRASE_FILE',
+    '–',
+    'file with the passphrase of `hermes backup --encrypt` and of `hermes restore` ([backup](backup.md))',
+  ),
   spec('LOG_FORMAT', '`text`', "`json`: write hermes' own log lines as JSON"),
   spec('HERMES_KANBAN_BOARD', '`default`', 'board used by the `kanban` commands'),
   spec(

@@ -15,6 +15,8 @@ export const KNOWN_DIRECTORIES = [
   'home',
   'pairing',
   'kanban',
+  'kanban-export',
+  'backups',
 ] as const
 
 /** Files at the top. */

@@ -56,7 +56,8 @@ export function progressText(words: string | ProgressWords, count: number, bytes
   return `${verb} ${count} ${count === 1 ? one : many}, ${sizeText(bytes)}, ${sizeText(perSecond)}/s`
 }
 
-function sizeText(bytes: number): string {
+/** `120.3 MB` */
+export function sizeText(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   const power = Math.min(units.length - 1, bytes < 1000 ? 0 : Math.floor(Math.log10(bytes) / 3))
   return `${(bytes / 1000 ** power).toFixed(power === 0 ? 0 : 1)} ${units[power]}`

@@ -4,11 +4,11 @@ import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { closeSync, createReadStream, promises, type Stats } from 'node:fs'
 import type { Readable } from 'node:stream'
-import { type Pack, pack, type Header as WholeHeader } from 'tar-stream'
 import { HermesError } from '../../system/errors.ts'
 import { openRegular } from '../../system/files/small-file.ts'
 import { childPath } from '../directory/staging.ts'
 import { FILES, MANIFEST, type Manifest, type ManifestEntry } from './manifest.ts'
+import { type TarHeader, TarWriter } from './tar-writer.ts'
 
 /**
  * An archive of a directory in which nothing is being written. Links stay links; sockets, FIFOs and devices are named
@@ -18,25 +18,23 @@ import { FILES, MANIFEST, type Manifest, type ManifestEntry } from './manifest.t
  * @returns a stream that fails with a HermesError for a file that cannot be read or has changed
  */
 export function packProfile(dir: string, profile: string, leave: readonly string[] = []): Readable {
-  const tar = pack()
-  const packing = new Packing(tar, leave)
-  packing.run(dir, profile).then(
+  const writer = new TarWriter()
+  const { tar } = writer
+  new Packing(writer, leave).run(dir, profile).then(
     () => tar.finalize(),
     (error: Error) => tar.destroy(error),
   )
   return tar as unknown as Readable
 }
 
-type Header = Pick<WholeHeader, 'name'> & Partial<WholeHeader>
-
 class Packing {
-  readonly #tar: Pack
+  readonly #writer: TarWriter
   readonly #leave: readonly string[]
   readonly #entries: ManifestEntry[] = []
   readonly #skipped: string[] = []
 
-  constructor(tar: Pack, leave: readonly string[]) {
-    this.#tar = tar
+  constructor(writer: TarWriter, leave: readonly string[]) {
+    this.#writer = writer
     this.#leave = leave
   }
 
@@ -44,7 +42,7 @@ class Packing {
     await this.#walk(Buffer.from(dir), '')
     const manifest: Manifest = { format: 1, profile, entries: this.#entries, skipped: this.#skipped }
     const text = Buffer.from(JSON.stringify(manifest))
-    await this.#add({ name: MANIFEST, size: text.length, mode: 0o600 }, [text])
+    await this.#writer.add({ name: MANIFEST, size: text.length, mode: 0o600 }, [text])
   }
 
   async #walk(dir: Buffer, prefix: string): Promise<void> {
@@ -63,17 +61,17 @@ class Packing {
       const to = await promises.readlink(path, 'buffer')
       if (!isUtf8(to)) throw unfit(path, 'links to a name that is not UTF-8', 'remove the link')
       this.#entries.push({ type: 'symlink', name, to: to.toString() })
-      await this.#add({ ...header, type: 'symlink', linkname: to.toString(), size: 0 }, [])
+      await this.#writer.add({ ...header, type: 'symlink', linkname: to.toString(), size: 0 }, [])
     } else if (stat.isDirectory()) {
       this.#entries.push({ type: 'directory', name })
-      await this.#add({ ...header, type: 'directory', size: 0 }, [])
+      await this.#writer.add({ ...header, type: 'directory', size: 0 }, [])
       await this.#walk(path, `${name}/`)
     } else if (stat.isFile()) {
       this.#entries.push(await this.#file(path, name, header))
     } else this.#skipped.push(name)
   }
 
-  async #file(path: Buffer, name: string, header: Omit<Header, 'size'>): Promise<ManifestEntry> {
+  async #file(path: Buffer, name: string, header: Omit<TarHeader, 'size'>): Promise<ManifestEntry> {
     const { fd, stat } = openRegular(path, 'refused')
     const hash = createHash('sha256')
     let size = 0
@@ -87,29 +85,11 @@ class Packing {
       if (size !== stat.size) throw unfit(path, 'became shorter while it was read', 'end what writes to it')
     }
     try {
-      await this.#add({ ...header, size: stat.size }, content())
+      await this.#writer.add({ ...header, size: stat.size }, content())
     } finally {
       closeSync(fd)
     }
     return { type: 'file', name, size, sha256: hash.digest('hex') }
-  }
-
-  /** Waits for the reader of the archive. */
-  async #add(header: Header, content: AsyncIterable<Buffer> | Iterable<Buffer>): Promise<void> {
-    const done = Promise.withResolvers<void>()
-    const entry = this.#tar.entry(header, (error) => (error ? done.reject(error) : done.resolve()))
-    done.promise.catch(() => undefined) // it is awaited below, unless the content fails first
-    if (header.type === 'symlink' || header.type === 'directory') return done.promise
-    entry.on('error', () => undefined) // the archive itself has it, too
-    let free = Promise.withResolvers<void>()
-    for (const event of ['drain', 'close']) entry.on(event, () => free.resolve())
-    for await (const chunk of content) {
-      if (this.#tar.destroyed) throw new HermesError('FAILED', 'the archive was no longer read')
-      free = Promise.withResolvers()
-      if (!entry.write(chunk)) await free.promise
-    }
-    entry.end(undefined)
-    await done.promise
   }
 }
 

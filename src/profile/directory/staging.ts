@@ -23,7 +23,9 @@ const UNNAMED_AGE_MS = 24 * 3_600_000
 const TOUCH_EVERY = 64
 
 const LEFTOVER = /^\.(?:new|deleted)-/
-const OWNED = /^\.(?:new|deleted)-[a-z0-9_-]+-(\d+)\.(\d+)\.(\d+)-[0-9a-z]+-[0-9a-z]+$/
+/** These lie in directories of users, so only their whole name makes one of them ours. */
+const OF_BACKUPS = /^\.hermes-(?:backup|restore)-[a-z0-9_-]+-\d+\.\d+\.\d+-[0-9a-z]+-[0-9a-z]+$/
+const OWNED = /^\.(?:new|deleted|hermes-backup|hermes-restore)-[a-z0-9_-]+-(\d+)\.(\d+)\.(\d+)-[0-9a-z]+-[0-9a-z]+$/
 
 /** PID namespaces are numbered; two containers have two. @returns `0` where /proc does not say */
 function ownNamespace(): string {
@@ -36,7 +38,7 @@ function ownNamespace(): string {
 }
 
 /** A name for a directory that this process builds (`new`) or removes (`deleted`). */
-export const stagingName = (kind: 'new' | 'deleted', profile: string): string =>
+export const stagingName = (kind: 'new' | 'deleted' | 'hermes-backup' | 'hermes-restore', profile: string): string =>
   `.${kind}-${profile}-${process.pid}.${readProcess(process.pid)?.startTime ?? 0}.${ownNamespace()}-${randomTag()}`
 
 /** Counts for `progress`, and shows others that the process working on `staging` is alive. */
@@ -50,8 +52,14 @@ export function trackStaging(staging: string, progress: Progress | undefined): P
 }
 
 /** Removes what killed commands left in `parent`. @returns how many of them */
-export async function sweepLeftovers(parent: string, progress?: Progress): Promise<number> {
-  const names = (await promises.readdir(parent)).filter((name) => LEFTOVER.test(name))
+export const sweepLeftovers = (parent: string, progress?: Progress): Promise<number> =>
+  sweep(parent, LEFTOVER, progress)
+
+/** Removes what killed backups and restores left in a directory, also one of a user. @returns how many of them */
+export const sweepBackupLeftovers = (parent: string): Promise<number> => sweep(parent, OF_BACKUPS)
+
+async function sweep(parent: string, pattern: RegExp, progress?: Progress): Promise<number> {
+  const names = (await promises.readdir(parent)).filter((name) => pattern.test(name))
   let swept = 0
   for (const name of names) {
     const path = join(parent, name)

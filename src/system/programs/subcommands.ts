@@ -19,6 +19,8 @@ export const SUBCOMMANDS = [
   'kanban',
   'service',
   'nodes',
+  'backup',
+  'restore',
   'why',
   'help',
 ] as const

@@ -80,6 +80,7 @@ secrets: {WORD: {file: /opt/data/key}}
   await box.ok('s6-svstat', '/run/service/web')
   await box.ok('hermes', 'profile', 'list')
   await box.ok('env', 'EDITOR=true', 'hermes', 'config', 'edit')
+  await box.ok('env', 'HERMES_BACKUP_PASSPHRASE_FILE=/opt/data/key', 'hermes', 'backup', '--encrypt')
   await box.ok('hermes', 'healthcheck')
 
   const seen = await starts(box)

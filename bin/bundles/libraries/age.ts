@@ -1,0 +1,2 @@
+// Encryption of backups, for those that are encrypted.
+export { Decrypter, Encrypter } from 'age-encryption'

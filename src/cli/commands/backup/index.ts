@@ -1,0 +1,45 @@
+/** Backups of the whole home. The code that makes and reads them is a bundle of its own. */
+import { EXIT } from '../../../system/errors.ts'
+import type { Command } from '../../context/command.ts'
+import { backup } from './backup.ts'
+import { restore } from './restore.ts'
+
+export const BACKUP_COMMANDS: readonly Command[] = [
+  {
+    path: 'backup',
+    writes: true,
+    summary: 'Write the whole home into one file, while everything runs',
+    options: [
+      {
+        long: '--out',
+        value: 'FILE',
+        help: 'file to write, replaced when all is written, or -: standard output; default: a new file in $HERMES_HOME/backups',
+      },
+      { long: '--without-secrets', help: 'leave out .env, auth.json and dashboard.key' },
+      { long: '--with-logs', help: 'add the logs' },
+      { long: '--with-board', help: 'add boards that are in a database, as lines of JSON' },
+      { long: '--encrypt', help: 'encrypt it with a passphrase, in the format of age' },
+    ],
+    details: `The file is a tar.gz with the mode 0600. Its first entry, manifest.json, lists every file with its SHA-256.
+Each database is in it as it was at one moment. The passphrase is read from the file that
+HERMES_BACKUP_PASSPHRASE_FILE names, or typed twice on a terminal.`,
+    exits: {
+      [EXIT.failed]: 'there is no backup, or it lacks files that standard error names',
+    },
+    run: backup,
+  },
+  {
+    path: 'restore',
+    summary: 'Fill an empty home from a backup, without starting anything',
+    arguments: [{ name: 'FILE', help: 'file that hermes backup has written, or -: standard input', kind: 'required' }],
+    options: [
+      { long: '--into', value: 'DIR', help: 'directory that is empty or does not exist; default: $HERMES_HOME' },
+      { long: '--verify', help: 'compare the file with its checksums, and write nothing' },
+      { long: '--start-as-before', help: 'let gateways that ran start at the next boot; without it, none does' },
+    ],
+    details: `Everything is compared with its checksum before anything is written.
+A home in which something is, or on which hermes runs, is refused.`,
+    exits: { [EXIT.failed]: 'the file is damaged, or the home is not empty; nothing was written' },
+    run: restore,
+  },
+]
