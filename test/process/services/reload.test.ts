@@ -14,6 +14,9 @@ const sh = (text: string): Service => ({ command: ['/bin/sh', '-c', text], user:
 /** /run is the namespace's own, and only root may write there. */
 const asRoot = (script: string): Service => ({ command: ['/bin/sh', '-c', script] })
 const sleeps = sh('exec sleep 100000')
+/** Up when its trap is set, and not as soon as its process is there. */
+const GOES_ON = 'echo trap is set; while :; do sleep 0.1; done'
+const TRAPS = { ready: { log: '^trap is set$' } }
 /** JSON is YAML. */
 const text = (services: Services): string => JSON.stringify({ services })
 const start = (services: Services): Promise<ServiceBox> =>
@@ -40,6 +43,11 @@ const allUp = async (box: ServiceBox, names: readonly string[]): Promise<Readonl
     },
     LONG,
   )
+const environmentOf = (box: ServiceBox, pid: number | string | undefined): string =>
+  readFileSync(`/proc/${box.pid1.pid}/root/proc/${pid}/environ`, 'latin1')
+/** A service is up as soon as the process is there that becomes its program. */
+const runsWith = (box: ServiceBox, pid: number | string | undefined, text: string): Promise<unknown> =>
+  waitFor(`a program with ${text}`, () => environmentOf(box, pid).includes(text), LONG)
 const json = async (box: ServiceBox, ...args: string[]): Promise<unknown> => {
   const { code, stdout, stderr } = await box.hermes('--json', 'service', 'reload', ...args)
   expect(stderr).toBe('')
@@ -65,7 +73,7 @@ describe.skipIf(why !== undefined)(`service reload (${why ?? 'as root, PID 1 of 
     const { changes, comes, ...left } = after
     expect(left).toEqual(same)
     expect(changes).not.toBe(old)
-    expect(readFileSync(`/proc/${box.pid1.pid}/root/proc/${changes}/environ`, 'latin1')).toContain('A=1')
+    await runsWith(box, changes, 'A=1')
     expect(existsSync(box.path('/run/service/comes/supervise'))).toBe(true)
     expect(existsSync(box.path('/run/service/goes'))).toBe(false)
     const again = await box.hermes('service', 'reload')
@@ -94,8 +102,8 @@ describe.skipIf(why !== undefined)(`service reload (${why ?? 'as root, PID 1 of 
   test('what depends on a changed service goes on; removed ones stop in order; a oneshot is undone and done again', async () => {
     const note = (word: string): string => `echo ${word} >> /run/notes`
     await using box = await start({
-      base: asRoot(`trap '${note('base')}; exit' TERM; while :; do sleep 0.1; done`),
-      on: { ...asRoot(`trap '${note('on')}; exit' TERM; while :; do sleep 0.1; done`), depends_on: ['base'] },
+      base: { ...asRoot(`trap '${note('base')}; exit' TERM; ${GOES_ON}`), ...TRAPS },
+      on: { ...asRoot(`trap '${note('on')}; exit' TERM; ${GOES_ON}`), ...TRAPS, depends_on: ['base'] },
       user: { ...sleeps, depends_on: ['changes'] },
       changes: sleeps,
       once: { ...asRoot(note('old-done')), oneshot: true, finish: ['/bin/sh', '-c', note('old-undone')] },
@@ -139,13 +147,13 @@ describe.skipIf(why !== undefined)(`service reload (${why ?? 'as root, PID 1 of 
     expect(await pids(box)).toMatchObject({ still: 'down', later: 'down', fresh: 'down' })
     expect(await box.hermes('service', 'start', 'still')).toMatchObject({ code: 0 })
     const { still } = await allUp(box, ['still'])
-    expect(readFileSync(`/proc/${box.pid1.pid}/root/proc/${still}/environ`, 'latin1')).toContain('A=1')
+    await runsWith(box, still, 'A=1')
   })
 
   test('a supervisor that is killed while services still stop: the next one finishes the reload', async () => {
     // It obeys once the file is there.
-    const stubborn = sh(`trap 'while [ ! -e /run/go ]; do sleep 0.1; done; exit' TERM; while :; do sleep 0.1; done`)
-    const slow = { ...stubborn, stop_timeout: '10m' }
+    const stubborn = sh(`trap 'while [ ! -e /run/go ]; do sleep 0.1; done; exit' TERM; ${GOES_ON}`)
+    const slow = { ...stubborn, ...TRAPS, stop_timeout: '10m' }
     await using box = await start({ goes: slow, changes: slow, stays: sleeps })
     const before = await allUp(box, ['goes', 'changes', 'stays'])
     write(box, { changes: { ...sleeps, environment: { A: '1' } }, stays: sleeps, comes: sleeps })
@@ -190,8 +198,7 @@ describe.skipIf(why !== undefined)(`service reload (${why ?? 'as root, PID 1 of 
         if (name.startsWith('only-')) return typeof pid === 'number' ? name.slice('only-'.length) : `only ${pid}`
         if (!name.startsWith('c')) return []
         if (typeof pid !== 'number') return `${name} ${pid}`
-        const environ = readFileSync(`/proc/${box.pid1.pid}/root/proc/${pid}/environ`, 'latin1')
-        return /GENERATION=(\d+)/.exec(environ)?.[1] ?? 'none'
+        return /GENERATION=(\d+)/.exec(environmentOf(box, pid))?.[1] ?? `${name} begins`
       })
       return new Set(ofEach)
     }

@@ -15,7 +15,7 @@ const TREE: Etc = {
   ...CRON,
   ...FAILING,
   'services.d/slow/run':
-    '#!/bin/sh\necho "slow starts as $(id -u), stdin is $(readlink /proc/$$/fd/0)" >>/run/order\ntrap "echo slow stops >>/run/order; exit 0" INT\nwhile :; do sleep 0.05; done\n',
+    '#!/bin/sh\ntrap "echo slow stops >>/run/order; exit 0" INT\necho "slow starts as $(id -u), stdin is $(readlink /proc/$$/fd/0)" >>/run/order\nwhile :; do sleep 0.05; done\n',
   'services.d/slow/down-signal': 'SIGINT\n',
   'services.d/off/run': '#!/bin/sh\necho off starts >>/run/order\nexec sleep 1000\n',
   'services.d/off/down': '',

@@ -80,11 +80,15 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     await using box = await startServices({
       etc: { ...userBundle('worker'), ...longrun('worker', ['web']), ...longrun('web') },
     })
+    const notes = (count: number) => waitFor('notes', () => orderOf(box.read('/run/order')).length === count)
     await box.up('worker')
+    // A service counts as up when its process is there; its traps are set when it has made its note.
+    await notes(2)
     expect(await box.hermes('service', 'stop', 'web')).toMatchObject({ code: 0 })
     expect(await box.service('worker', () => true)).toMatchObject({ state: 'down' })
     expect(await box.hermes('service', 'start', 'worker')).toMatchObject({ code: 0 })
     await box.up('web')
+    await notes(6)
     expect(orderOf(box.read('/run/order'))).toEqual([
       'web starts',
       'worker starts',
@@ -122,6 +126,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
     })
     await box.pid1.exec(['touch', '/run/go'])
     await box.up('worker')
+    await waitFor('its note', () => orderOf(box.read('/run/order')).length === 3)
     expect(orderOf(box.read('/run/order'))).toEqual(['db starts', 'db is ready', 'worker starts'])
   })
 
@@ -269,6 +274,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       prepare: 'chmod 644 /etc/s6-overlay/s6-rc.d/*/run /etc/s6-overlay/s6-rc.d/*/finish',
     })
     for (const name of ['one', 'two', 'three']) await box.up(name)
+    await waitFor('their notes', () => orderOf(box.read('/run/order')).length === 3)
     box.keep(box.path('/run/order'))
     expect(await box.stop()).toEqual({ code: 0 })
     const lines = ['one', 'two', 'three'].flatMap((name) => [
@@ -346,11 +352,13 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       await using box = await startServices({
         etc: {
           'services.d/web/run':
-            '#!/bin/sh\ncat data/word env/COLOUR >>/run/order; s6-svwait -u -t 9000 . && s6-svok . && s6-svstat -o up,wantedup . >>/run/order\nexec sleep 1000\n',
+            '#!/bin/sh\ncat data/word env/COLOUR >>/run/order; s6-svwait -u -t 60000 . && s6-svok . && s6-svstat -o up,wantedup . >>/run/order\nexec sleep 1000\n',
           'services.d/web/data/word': 'word\n',
           'services.d/web/env/COLOUR': 'green\n',
           'services.d/web/finish':
             '#!/bin/sh\ns6-svdt . | wc -l >>/run/order; s6-svc -O .; s6-svstat -o wantedup . >>/run/order\n',
+          // Not the usual 5 s, which can pass on a busy machine.
+          'services.d/web/timeout-finish': '60000\n',
           'services.d/web/log/run': '#!/bin/sh\ns6-svok . && echo "log $(cat ../data/word)" >>/run/order; exec cat\n',
           'services.d/own/run': '#!/bin/sh\ns6-svc -Q . && exit 3\n',
         },
@@ -376,6 +384,7 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
           'services.d/web/run': '#!/bin/sh\nexec sleep 1000\n',
           'services.d/web/finish':
             '#!/bin/sh\nmkfifo /run/go; echo $$ >/run/finish; read -r go </run/go; s6-svc -O .\n',
+          'services.d/web/timeout-finish': '60000\n',
         },
       })
       const { pid } = await box.up('web')
@@ -400,8 +409,8 @@ describe.skipIf(why !== undefined)(`services of the image (${why ?? 'as root, PI
       const web = '/run/service/web'
       const root = (...args: string[]) => box.pid1.exec(args, { env: { PATH: '/usr/bin:/bin' } })
       for (const args of ['-wd -d', '-wu -u', '-wD -d', '-wU -u', '-wr -r'])
-        expect(await root('s6-svc', '-T', '10000', ...args.split(' '), web), args).toMatchObject({ code: 0 })
-      const waits = root('s6-svwait', '-d', '-t', '10000', web)
+        expect(await root('s6-svc', '-T', '60000', ...args.split(' '), web), args).toMatchObject({ code: 0 })
+      const waits = root('s6-svwait', '-d', '-t', '60000', web)
       await waitFor('it to listen', async () => (await root('ls', `${web}/event`)).stdout.includes('ftrig1:'))
       await box.hermes('service', 'stop', 'web')
       expect(await waits).toMatchObject({ code: 0 })

@@ -1,5 +1,6 @@
 // /etc/hermes/services.yaml, as root and PID 1 of a namespace, with the real programs.
 import { describe, expect, test } from 'vitest'
+import { freePort } from '../../support/port.ts'
 import { whyNoNamespace } from '../../support/supervisor/namespace.ts'
 import { type ServiceBox, startServices } from '../../support/supervisor/service-box.ts'
 import { waitFor } from '../../support/wait.ts'
@@ -13,7 +14,8 @@ const yaml = (
   services: Readonly<Record<string, Service>>,
   env: Readonly<Record<string, string>> = {},
 ): Promise<ServiceBox> => startServices({ etc: { 'hermes/services.yaml': JSON.stringify({ services }) }, env })
-const listens = (where: string): string => `exec node -e 'setTimeout(() => require("${where}"), 300)'`
+const listens = (server: string, port: number): string =>
+  `exec node -e 'setTimeout(() => ${server}.listen(${port}), 300)'`
 
 describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a namespace'})`, () => {
   test('a service runs as its user, in its directory, with the container’s environment and its own, and may open its stdout', async () => {
@@ -50,15 +52,14 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
 
   test('ready by a line, a port, an address and a command: what depends on it waits', async () => {
     const after = (name: string): Service => ({ ...sh(`echo after; exec sleep 1000`), depends_on: [name] })
+    // The network is the machine's.
+    const [port, ofHttp] = [await freePort(), await freePort()]
     await using box = await yaml({
       line: { ...sh('sleep 0.3; echo now ready; exec sleep 1000'), ready: { log: '^now ready$' } },
-      port: {
-        ...sh(`${listens('net').replace('require("net")', 'require("net").createServer().listen(4711)')}`),
-        ready: { tcp: 4711 },
-      },
+      port: { ...sh(listens('require("net").createServer()', port)), ready: { tcp: port } },
       address: {
-        ...sh(`exec node -e 'setTimeout(() => require("http").createServer((q, r) => r.end()).listen(4712), 300)'`),
-        ready: { http: 'http://127.0.0.1:4712/' },
+        ...sh(listens('require("http").createServer((q, r) => r.end())', ofHttp)),
+        ready: { http: `http://127.0.0.1:${ofHttp}/` },
       },
       command: {
         ...sh('sleep 0.3; touch /run/ready; exec sleep 1000'),
@@ -103,7 +104,12 @@ describe.skipIf(why !== undefined)(`services.yaml (${why ?? 'as root, PID 1 of a
   })
 
   test('a service that never answers is restarted ever later, given up, shown as a crash loop; essential is obeyed', async () => {
-    const deaf = { ...sh('echo begins; exec sleep 1000'), liveness: { command: ['false'], every: '50ms', failures: 1 } }
+    const deaf = {
+      ...sh('echo begins; exec sleep 1000'),
+      // Else it could be ended before it has written its line.
+      ready: { log: 'begins' },
+      liveness: { command: ['false'], every: '50ms', failures: 1 },
+    }
     const soon = { first: '20ms', max: '20ms' }
     await using box = await yaml({
       deaf: { ...deaf, restart_delay: { first: '10m', max: '1h' } },

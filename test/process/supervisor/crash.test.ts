@@ -145,8 +145,12 @@ test('an exit that happens while the supervisor is away is acted on once', { tim
     })
   let slot = await up()
   let supervisor = await hermes.supervisorPid()
+  const starts = () => logLines(hermes.home, 'dies').filter((line) => line.includes(' started '))
+  const hasStarted = (times: number) => waitFor(`${times} starts`, () => starts().length >= times)
   for (let i = 1; i <= marks; i++) {
     await hasLivedOneSecond(supervisor)
+    // A line that is in the file cannot be lost with the supervisor, nor one that is not written yet with the process.
+    await hasStarted(i)
     const pid = slot.pid as number
     process.kill(supervisor, 'SIGKILL')
     process.kill(pid, 'SIGKILL')
@@ -160,7 +164,7 @@ test('an exit that happens while the supervisor is away is acted on once', { tim
     expect(deaths.deaths).toHaveLength(i)
     expect(deaths.deaths.every((death) => 'signal' in death && death.signal === 'KILL')).toBe(true)
   }
-  const starts = logLines(hermes.home, 'dies').filter((line) => line.includes(' started '))
-  expect(starts).toHaveLength(marks + 1)
-  expect(new Set(starts.map((line) => line.split(' ').at(-1))).size).toBe(marks + 1)
+  await hasStarted(marks + 1)
+  expect(starts()).toHaveLength(marks + 1)
+  expect(new Set(starts().map((line) => line.split(' ').at(-1))).size).toBe(marks + 1)
 })

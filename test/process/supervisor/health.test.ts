@@ -41,7 +41,7 @@ beforeAll(async () => {
     },
     {
       name: 'deaf',
-      gateway: { command: SLEEPS, liveness: { command: ['false'], every: '1s', failures: 100 }, ...soon },
+      gateway: { command: SLEEPS, liveness: { command: ['false'], every: '5s', failures: 100 }, ...soon },
     },
     { name: 'connects', gateway: { command: SLEEPS, ready: { tcp: port }, ...soon } },
     { name: 'asks', gateway: { command: SLEEPS, ready: { command: ['false'] }, start_timeout: 0, ...soon } },

@@ -17,7 +17,7 @@ import { program } from '../../support/install.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { processesOf } from '../../support/supervisor/slot-processes.ts'
-import { waitFor } from '../../support/wait.ts'
+import { waitFor, within } from '../../support/wait.ts'
 
 const sh = (text: string): readonly string[] => ['sh', '-c', text]
 const sleeper = { command: ['sleep', '1000'], ready_after: '20ms' }
@@ -93,8 +93,7 @@ test('a supervisor that dies while a slot stops is followed by one that ends the
   await using hermes = await startHermes({ profiles: [{ name: 'stubborn', gateway }] })
   const { pid } = await reach(hermes, 'stubborn', 'up')
   await waitFor('it to be deaf', () => logLines(hermes.home, 'stubborn').some((line) => line.endsWith('deaf')))
-  await say(hermes, 'stop', 'stubborn', false)
-  expect((await hermes.slot('gateway-stubborn'))?.state).toBe('stopping')
+  expect((await say(hermes, 'stop', 'stubborn', false)).slot.state).toBe('stopping')
   await killSupervisor(hermes)
   expect(await reach(hermes, 'stubborn', 'down')).toMatchObject({ wanted: 'down', restarts: 0 })
   expect(existsSync(`/proc/${pid}`)).toBe(false)
@@ -185,8 +184,9 @@ test('a profile that is copied into place gets a slot, and one whose directory g
 
 test('an essential slot that is parked ends the container with its code', async () => {
   const gateway = { ...sleeper, command: sh('sleep 0.2; exit 78'), essential: true, ready_after: '10ms' }
-  await using hermes = await startHermes({ profiles: [{ name: 'vital', gateway }] })
-  expect(await hermes.exit()).toBe(78)
+  // It may have ended before anyone could see it run.
+  await using hermes = await startHermes({ profiles: [{ name: 'vital', gateway }], untilRunning: false })
+  expect(await within('the end', hermes.exit(), { deadlineMs: 60_000, seen: () => hermes.stderr() })).toBe(78)
   expect(hermes.stderr()).toContain('gateway-vital')
 })
 

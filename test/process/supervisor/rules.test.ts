@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Death, SlotStatus } from '../../../src/protocol/control.ts'
 import { HermesError } from '../../../src/system/errors.ts'
 import { logLines, type RunningHermes, startHermes, type TestProfile } from '../../support/hermes.ts'
+import { quickDir } from '../../support/quick-dir.ts'
 import { processesOf } from '../../support/supervisor/slot-processes.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -14,6 +15,11 @@ const sh = (text: string): readonly string[] => ['sh', '-c', text]
 /** Ends with what its file `code` says, once there is one; says `ran` first. */
 const endsAsTold = sh('echo ran; while [ ! -s code ]; do sleep 0.01; done; read -r code <code; rm code; exit "$code"')
 const quick = { first: '1ms', max: '1ms' }
+/** Up when its trap is set. */
+const GOES_ON = 'echo trap is set; while :; do sleep 0.02; done'
+const TRAPS = { ready: { log: '^trap is set$' } }
+const home = quickDir('hermes-rules-')
+const MAY_END = join(home, 'may-end')
 
 const profiles: readonly TestProfile[] = [
   { name: 'backs-off', gateway: { command: sh('exit 1'), restart_delay: { first: '200ms', max: '400ms' } } },
@@ -36,7 +42,8 @@ const profiles: readonly TestProfile[] = [
     gateway: {
       command: sh('trap "" TERM; sleep 1000 & echo $!; wait; wait'),
       ready: { fd: 3 },
-      start_timeout: '300ms',
+      // Enough to set the trap on a busy machine.
+      start_timeout: '4s',
       stop_timeout: '200ms',
       restart_delay: { first: '1h', max: '1h' },
     },
@@ -51,7 +58,7 @@ const profiles: readonly TestProfile[] = [
   },
   {
     name: 'slow-to-stop',
-    gateway: { command: sh('trap "sleep 0.3; exit 0" TERM; while :; do sleep 0.02; done'), ready_after: '20ms' },
+    gateway: { command: sh(`trap "sleep 0.3; exit 0" TERM; ${GOES_ON}`), ...TRAPS },
   },
   { name: 'leaves-child', gateway: { command: sh('sleep 1000 & exec sleep 1000'), ready_after: '20ms' } },
   {
@@ -69,7 +76,11 @@ const profiles: readonly TestProfile[] = [
   { name: 'patient', gateway: { command: ['sleep', '1000'], ready_after: '5ms', stop_timeout: '366d' } },
   {
     name: 'comes-back',
-    gateway: { command: sh('trap "sleep 1; exit 0" TERM; while :; do sleep 0.02; done'), ready_after: '20ms' },
+    gateway: {
+      command: sh(`trap "while [ ! -e ${MAY_END} ]; do sleep 0.02; done; exit 0" TERM; ${GOES_ON}`),
+      stop_timeout: '10m',
+      ...TRAPS,
+    },
   },
   { name: 'leaves', gateway: { command: ['sleep', '1000'], ready_after: '5ms' } },
   { name: 'storm', gateway: { command: ['sleep', '1000'], ready_after: '5ms' } },
@@ -77,7 +88,7 @@ const profiles: readonly TestProfile[] = [
 
 let hermes: RunningHermes
 beforeAll(async () => {
-  hermes = await startHermes({ profiles })
+  hermes = await startHermes({ home, profiles })
 })
 afterAll(() => hermes[Symbol.asyncDispose]())
 
@@ -193,7 +204,9 @@ test('register waits for the end of an earlier slot of that name, and answers wi
   rmSync(dir('comes-back'), { recursive: true })
   await reach('comes-back', 'stopping')
   mkdirSync(dir('comes-back'))
-  const slot = await register('comes-back')
+  const registered = register('comes-back')
+  writeFileSync(MAY_END, '')
+  const slot = await registered
   expect(slot).toMatchObject({ state: 'down', wanted: 'down', restarts: 0 })
   expect([slot.pid, alive(pid as number)]).toEqual([undefined, false])
 })
@@ -249,7 +262,7 @@ test('start timeout: TERM, then KILL to the whole group, then a death with that 
   expect(started.slot).toMatchObject({ state: 'starting', wanted: 'up' })
   const slot = await reach('never-ready', 'backoff')
   expect(slot).toMatchObject({
-    reason: 'It did not become ready within 0.3 s (gateway.start_timeout) and was stopped',
+    reason: 'It did not become ready within 4 s (gateway.start_timeout) and was stopped',
     lastDeath: { signal: 'KILL' },
   })
   expect(slot.lastDeath?.upMs).toBeUndefined()
@@ -287,8 +300,7 @@ test('the leftovers of a dead slot are gone before its next start', async () => 
 
 test('start during stopping starts once the old process is gone', async () => {
   const before = await reach('slow-to-stop', 'up')
-  await say('stop', 'slow-to-stop', false)
-  expect((await status('slow-to-stop')).state).toBe('stopping')
+  expect((await say('stop', 'slow-to-stop', false)).slot.state).toBe('stopping')
   const { slot } = await say('start', 'slow-to-stop')
   expect(slot.state).toBe('up')
   expect(slot.pid).not.toBe(before.pid)

@@ -1,6 +1,6 @@
 // Secrets of profiles, fetched by real commands. One Hermes for all of them.
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { STAMP_BYTES } from '../../../src/log/stamp.ts'
@@ -211,9 +211,15 @@ test('a stop ends a start that waits for a secret, with the command', async () =
   await waitFor('the command to be gone', () => !commandLines().includes(`sleep 2${OURS}`))
 })
 
+/** A look must not meet half a file. */
+function replace(profile: string, file: string, text: string): void {
+  writeFileSync(at(profile, 'new'), text)
+  renameSync(at(profile, 'new'), at(profile, file))
+}
+
 test('a secret that changes restarts its gateway, not as a death, also after a crash of the supervisor', async () => {
   const before = await slot('rotates', isUp)
-  writeFileSync(at('rotates', 'token'), 'second-0123\n')
+  replace('rotates', 'token', 'second-0123\n')
   const after = await slot('rotates', (one) => isUp(one) && one.pid !== before.pid)
   expect(after).not.toHaveProperty('lastDeath')
   await runsWith(after.pid, { TOKEN: 'second-0123', OTHER: 'other-0123' })
@@ -222,7 +228,7 @@ test('a secret that changes restarts its gateway, not as a death, also after a c
   const supervisor = await hermes.supervisorPid()
   process.kill(supervisor, 'SIGKILL')
   await waitFor('another supervisor', async () => (await hermes.supervisorPid()) !== supervisor, { deadlineMs: 60_000 })
-  writeFileSync(at('rotates', 'other'), 'third-0123\n')
+  replace('rotates', 'other', 'third-0123\n')
   const last = await slot('rotates', (one) => isUp(one) && one.pid !== after.pid)
   await runsWith(last.pid, { TOKEN: 'second-0123', OTHER: 'third-0123' })
   expect(last).not.toHaveProperty('lastDeath')
@@ -240,7 +246,7 @@ test('a refresh that fails keeps the value, and warns once', async () => {
   expect(hermes.stderr().split(warning)).toHaveLength(2)
   expect(hermes.stderr()).toContain('cat: token: No such file or directory; tried again every 1 s')
   expect(await slot('keeps', isUp)).toMatchObject({ pid })
-  writeFileSync(at('keeps', 'token'), 'fourth-0123\n')
+  replace('keeps', 'token', 'fourth-0123\n')
   const changed = await slot('keeps', (one) => isUp(one) && one.pid !== pid)
   await runsWith(changed.pid, { TOKEN: 'fourth-0123' })
 })

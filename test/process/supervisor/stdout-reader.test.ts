@@ -238,6 +238,8 @@ test('a reader that stops and comes back gets whole lines, their order, and the 
   reader.pause()
   scene.go(['s1'])
   expect(await scene.written(['s1'])).toBeLessThan(stretchedMs(1000 + HELD_UP_MS))
+  // Lines that are still in the slot's pipe would follow the notice.
+  await waitFor('the last line in the file', () => lastOf(scene, 's1')?.includes(` s1 ${lines - 1} `))
   reader.resume()
   await reader.hasNotice()
   const seen = await reader.seen()
