@@ -215,3 +215,22 @@ test('names of sessions are checked', () => {
   for (const good of ['a', 's_1f', 'user:42', 'Morning-1.x']) expect(parseSessionId(good)).toBe(good)
   for (const bad of ['', '-x', 'a b', 'a/b', 'x'.repeat(129), 'é']) expect(() => parseSessionId(bad)).toThrow('session')
 })
+
+test('two programs that find the file damaged at the same time begin one new store', async () => {
+  open().close()
+  writeFileSync(sessionsFile(dir), 'rubbish '.repeat(1000))
+  let first: ReturnType<typeof open> | undefined
+  // The time is asked for when the second has found the damage, and has moved nothing yet.
+  const second = open({
+    ...systemClock(),
+    wallMs: () => {
+      first ??= open()
+      return Date.now()
+    },
+  })
+  await first?.append('x', turn('a', 'b'))
+  expect(second.history('x')).toEqual(turn('a', 'b'))
+  first?.close()
+  second.close()
+  expect(warnings).toHaveLength(1)
+})

@@ -5,6 +5,7 @@ import { HermesError } from '../../system/errors.ts'
 import {
   type Database,
   databaseError,
+  databaseId,
   databaseProblem,
   openDatabase,
   setAsideDatabase,
@@ -90,12 +91,13 @@ export function openSessions(profileDir: string, clock: Clock, warn: (text: stri
   const file = sessionsFile(profileDir)
   const open = (): Database =>
     prepared(openDatabase(file, { durable: false, busyTimeoutMs: BUSY_TIMEOUT_MS, warn }), file)
+  const found = databaseId(file)
   try {
     return store(open(), file, clock)
   } catch (error) {
     if (!['corrupt', 'foreign'].includes(databaseProblem(error) ?? '')) throw error
-    const aside = setAsideDatabase(file, new Date(clock.wallMs()).toISOString().replace(/[-:]/g, ''))
-    warn(`${(error as Error).message}; it is kept as ${aside}, and the sessions begin anew`)
+    const aside = setAsideDatabase(file, found, new Date(clock.wallMs()).toISOString().replace(/[-:]/g, ''))
+    if (aside !== undefined) warn(`${(error as Error).message}; it is kept as ${aside}, and the sessions begin anew`)
     return store(open(), file, clock)
   }
 }

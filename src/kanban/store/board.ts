@@ -5,6 +5,7 @@ import { HermesError } from '../../system/errors.ts'
 import {
   type Database,
   databaseError,
+  databaseId,
   databaseProblem,
   memoryDatabase,
   openDatabase,
@@ -99,12 +100,13 @@ export function boardError(error: unknown, place: FilePlace, warn: (text: string
 
 /** Checks again with a fresh connection: a stale page in ours, or a file replaced in the meantime, is not damage. */
 function setAsideIfDamaged(place: FilePlace): string | undefined {
-  if (!existsSync(place.file)) return undefined
+  const damaged = databaseId(place.file)
+  if (damaged === undefined) return undefined
   try {
     openDatabase(place.file, { readOnly: true, check: true, busyTimeoutMs: LONG_BUSY_TIMEOUT_MS }).close()
     return undefined
   } catch (error) {
     if (databaseProblem(error) !== 'corrupt') return undefined
   }
-  return setAsideDatabase(place.file, new Date().toISOString().replaceAll(/[-:]/g, ''))
+  return setAsideDatabase(place.file, damaged, new Date().toISOString().replaceAll(/[-:]/g, ''))
 }

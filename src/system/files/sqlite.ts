@@ -180,12 +180,26 @@ export async function whenFree<T>(clock: Clock, budgetMs: number, attempt: () =>
   }
 }
 
+/** Device and inode of the file that has this name now; undefined: it is not there, or out of reach. */
+export function databaseId(file: string): string | undefined {
+  try {
+    const stat = statSync(file, { bigint: true, throwIfNoEntry: false })
+    return stat && `${stat.dev}:${stat.ino}`
+  } catch {
+    return undefined // to open it gives the reason
+  }
+}
+
 /**
  * Moves a damaged database and its journals away, so that a new one can be made; nothing is deleted.
+ * @param damaged the file that was found damaged, as {@link databaseId} gave it before: another process may have moved
+ * it already, and begun a new one
  * @param stamp part of the new name: `<file>.corrupt-<stamp>`
- * @returns the new name of the main file
+ * @returns the new name of the main file; undefined: another file has its name by now, and is left alone
  */
-export function setAsideDatabase(file: string, stamp: string): string {
+export function setAsideDatabase(file: string, damaged: string | undefined, stamp: string): string | undefined {
+  const found = databaseId(file)
+  if (found === undefined || found !== damaged) return undefined
   let target = `${file}.corrupt-${stamp}`
   for (let n = 2; existsSync(target); n++) target = `${file}.corrupt-${stamp}-${n}`
   // The journals first: a new database must never find an old one's.

@@ -6,6 +6,7 @@ import { systemClock } from '../../../src/system/clock.ts'
 import { HermesError } from '../../../src/system/errors.ts'
 import {
   databaseError,
+  databaseId,
   databaseProblem,
   openDatabase,
   setAsideDatabase,
@@ -72,11 +73,23 @@ test('a damaged database is set aside with its journals, and a new one can be ma
   const file = join(dir, 'x.db')
   for (const suffix of ['', '-wal', '-shm']) writeFileSync(file + suffix, 'damaged')
   writeFileSync(`${file}.corrupt-now`, 'an earlier one')
-  const aside = setAsideDatabase(file, 'now')
+  const aside = setAsideDatabase(file, databaseId(file), 'now')
   expect(aside).toBe(`${file}.corrupt-now-2`)
   expect(readFileSync(`${aside}-wal`, 'utf8')).toBe('damaged')
   expect(existsSync(`${file}-wal`)).toBe(false)
   openDatabase(file).close()
+})
+
+test('a database that has taken the place of the damaged one is left alone', () => {
+  const file = join(dir, 'x.db')
+  writeFileSync(file, 'damaged')
+  const damaged = databaseId(file)
+  expect(setAsideDatabase(file, damaged, 'now')).toBe(`${file}.corrupt-now`)
+  expect(setAsideDatabase(file, damaged, 'later')).toBeUndefined()
+  openDatabase(file).close()
+  expect(setAsideDatabase(file, damaged, 'later')).toBeUndefined()
+  expect(readdirSync(dir).toSorted()).toEqual(['x.db', 'x.db.corrupt-now'])
+  expect(databaseId(join(file, 'below'))).toBeUndefined()
 })
 
 test('a locked database is waited for without stalling the process', async () => {
