@@ -155,6 +155,19 @@ test.skipIf(why !== undefined)(named('a board in PostgreSQL comes back as lines 
   expect((await inNew(['kanban', 'list'])).stdout).toContain('a task of the database')
 })
 
+test('with --keep, as many are left, and without a new backup none goes', async () => {
+  const backups = join(home, 'backups')
+  mkdirSync(backups)
+  for (const day of [1, 2, 3]) writeFileSync(join(backups, `hermes-2020010${day}T000000Z.tar.gz`), '')
+  expect((await hermes(['backup', '--keep', '2', '--encrypt'])).code).toBe(2)
+  expect(readdirSync(backups)).toHaveLength(3)
+  const { stdout } = await hermes(['backup', '--keep', '2'])
+  expect(stdout).toContain('removed hermes-20200101T000000Z.tar.gz\n  removed hermes-20200102T000000Z.tar.gz\n')
+  expect(readdirSync(backups)[0]).toBe('hermes-20200103T000000Z.tar.gz')
+  expect(readdirSync(backups)).toHaveLength(2)
+  expect((await hermes(['backup', '--keep', '2', '--out', file])).code).toBe(2)
+})
+
 test('with --json, a program learns what is in it', async () => {
   expect(existsSync(join(home, 'backups'))).toBe(false)
   expect(await hermes(['backup', '--json'])).toMatchObject({ code: 0 })

@@ -17,6 +17,7 @@ import { type Context, warnOn } from '../../context/context.ts'
 import { interruptible, withProgress } from '../../context/progress.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { hermesVersion } from '../frequent.ts'
+import { parseKeep, removeOld, stampOf } from './keep.ts'
 import { newPassphrase } from './passphrase.ts'
 import { report } from './report.ts'
 
@@ -31,6 +32,10 @@ export async function backup(context: Context, input: Input): Promise<Outcome> {
     })
   const encrypt = options.encrypt === true
   const out = textOption(input, 'out')
+  const keepText = textOption(input, 'keep')
+  const keep = keepText === undefined ? undefined : parseKeep(keepText)
+  if (keep !== undefined && out !== undefined)
+    throw new HermesError('USAGE', '--keep is for backups in $HERMES_HOME/backups, so not with --out')
   if (out === '-' && isatty(1))
     throw new HermesError('USAGE', 'a backup is not for a terminal', { next: 'hermes backup --out FILE' })
   const passphrase = encrypt ? await newPassphrase(context) : undefined
@@ -56,7 +61,9 @@ export async function backup(context: Context, input: Input): Promise<Outcome> {
     )
     if (boards === undefined && hasDatabase(context))
       context.output.err(warningLine('boards in a database are left out; hermes backup --with-board adds them'))
-    return report(context, made, file)
+    // An incomplete backup takes the place of none.
+    const removed = keep === undefined || made.missing.length > 0 ? [] : removeOld(backupsDir(home), keep)
+    return report(context, made, file, removed)
   } finally {
     await boards?.close()
   }
@@ -66,9 +73,11 @@ export async function backup(context: Context, input: Input): Promise<Outcome> {
 const hasDatabase = ({ env, paths }: Context): boolean =>
   existsSync(paths.boardDir) || Boolean(env[DATABASE_SECRET] || env[fileVariable(DATABASE_SECRET)])
 
+const backupsDir = (home: string): string => join(home, 'backups')
+
 function fileFor(out: string | undefined, home: string, stamp: string, encrypt: boolean): string {
   if (out === undefined) {
-    const dir = join(home, 'backups')
+    const dir = backupsDir(home)
     makeDirectory(dir, 0o700)
     return join(dir, `hermes-${stamp}.tar.gz${encrypt ? '.age' : ''}`)
   }
@@ -77,9 +86,6 @@ function fileFor(out: string | undefined, home: string, stamp: string, encrypt: 
   if (statSync(file, { throwIfNoEntry: false })?.isFile() !== false) return file
   throw new HermesError('USAGE', `${file} is not a regular file`, { next: `hermes backup --out - > ${out}` })
 }
-
-/** `20261201T020304Z` */
-const stampOf = (wallMs: number): string => new Date(wallMs).toISOString().replace(/[-:]|\.\d+/g, '')
 
 const exportsOf =
   (context: Context, boards: Boards) =>

@@ -15,6 +15,7 @@ export const BACKUP_COMMANDS: readonly Command[] = [
         value: 'FILE',
         help: 'file to write, replaced when all is written, or -: standard output; default: a new file in $HERMES_HOME/backups',
       },
+      { long: '--keep', value: 'N', help: 'then remove older backups in $HERMES_HOME/backups, so that N are left' },
       { long: '--without-secrets', help: 'leave out .env, auth.json and dashboard.key' },
       { long: '--with-logs', help: 'add the logs' },
       { long: '--with-board', help: 'add boards that are in a database, as lines of JSON' },

@@ -11,7 +11,12 @@ import type { Outcome } from '../../terminal/output.ts'
 const PRINTED = 20
 
 /** Prints on standard error what the backup lacks. */
-export function report(context: Context, made: MadeBackup, file: string | undefined): Outcome {
+export function report(
+  context: Context,
+  made: MadeBackup,
+  file: string | undefined,
+  removed: readonly string[],
+): Outcome {
   const { manifest, missing, leftOut, bytes } = made
   const { err } = context.output
   for (const { path, why } of missing.slice(0, PRINTED)) err(warningLine(`${oneLine(path)} ${why}; it is missing`))
@@ -30,8 +35,8 @@ export function report(context: Context, made: MadeBackup, file: string | undefi
   if (file === undefined) return { exitCode }
   const next = `hermes restore --verify ${file}`
   return {
-    text: `${file}: ${countsText(manifest)}, ${sizeText(bytes)}\n  next: copy it to another machine; ${next}\n`,
-    json: { file, bytes, ...countsOf(manifest), missing, left_out: others, changed },
+    text: `${file}: ${countsText(manifest)}, ${sizeText(bytes)}\n${removed.map((name) => `  removed ${name}\n`).join('')}  next: copy it to another machine; ${next}\n`,
+    json: { file, bytes, ...countsOf(manifest), missing, left_out: others, changed, removed },
     exitCode,
   }
 }

@@ -1,0 +1,35 @@
+/** Backups in the home that have become old. */
+import { lstatSync, readdirSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { HermesError } from '../../../system/errors.ts'
+
+/** Names that sort by time. */
+const NAME = /^hermes-\d{8}T\d{6}Z\.tar\.gz(\.age)?$/
+
+/** `20261201T020304Z` */
+export const stampOf = (wallMs: number): string => new Date(wallMs).toISOString().replace(/[-:]|\.\d+/g, '')
+
+/** @throws HermesError USAGE */
+export function parseKeep(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)
+  throw new HermesError('USAGE', `--keep takes a whole number from 1 on, not ${JSON.stringify(text.slice(0, 60))}`)
+}
+
+/** The backups that are to go: all but the newest. Other files count for nothing. */
+export const tooOld = (names: readonly string[], keep: number): readonly string[] =>
+  names
+    .filter((name) => NAME.test(name))
+    .sort()
+    .slice(0, -keep)
+
+/**
+ * Removes old backups. Only regular files: a link of that name is not one of ours.
+ * @returns their names
+ * @throws the error of the file system
+ */
+export function removeOld(dir: string, keep: number): readonly string[] {
+  const files = readdirSync(dir).filter((name) => lstatSync(join(dir, name), { throwIfNoEntry: false })?.isFile())
+  const old = tooOld(files, keep)
+  for (const name of old) unlinkSync(join(dir, name))
+  return old
+}

@@ -1,0 +1,27 @@
+import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { parseKeep, removeOld, stampOf, tooOld } from '../../src/cli/commands/backup/keep.ts'
+import { scratchDir } from '../support/scratch.ts'
+
+const name = (day: number, more = ''): string => `hermes-${stampOf(Date.UTC(2026, 0, day))}.tar.gz${more}`
+
+test('the newest backups stay, encrypted or not', () => {
+  const names = [name(3), name(1, '.age'), name(2), name(4)]
+  expect(tooOld(names, 2)).toEqual([name(1, '.age'), name(2)])
+  expect(tooOld(names, 4)).toEqual([])
+  expect(tooOld(names, 9)).toEqual([])
+})
+
+test('files with other names, directories and links stay, and do not count', () => {
+  const dir = scratchDir('hermes-keep-')
+  for (const one of [name(1), name(2), 'mine.tar.gz', `${name(1)}.part`]) writeFileSync(join(dir, one), '')
+  mkdirSync(join(dir, name(3)))
+  symlinkSync('/nowhere', join(dir, name(4)))
+  expect(removeOld(dir, 1)).toEqual([name(1)])
+  expect(readdirSync(dir).sort()).toEqual([`${name(1)}.part`, name(2), name(3), name(4), 'mine.tar.gz'])
+})
+
+test.each(['0', '-1', '1.5', 'all', '', '9999999'])('%j is refused as a number of backups', (text) => {
+  expect(() => parseKeep(text)).toThrow('--keep takes a whole number')
+})
