@@ -103,9 +103,11 @@ describe.skipIf(why !== undefined)(`nodes in PostgreSQL (${why ?? 'a server of o
     await b?.leases.take(card('b'), undefined)
     const database = `nodes_${count - 1}`
     const age = (set: string) => server.psqlIn(database, `UPDATE hermes.nodes SET ${set}`)
+    // Minutes, so that it does not matter how long these statements take.
+    age("taken_at = taken_at + 60000 WHERE id = 'a'")
     age("lease_until = lease_until - 120000 WHERE id = 'b'")
     expect(await take()).toEqual({ state: 'held', epoch: 1, lapsed: [] })
-    age("taken_at = taken_at - 60000 WHERE id = 'a'")
+    age("taken_at = taken_at - 120000 WHERE id = 'a'")
     expect(await take()).toEqual({ state: 'held', epoch: 1, lapsed: ['b'] })
     await b?.leases.take(card('b'), 1)
     expect(await take()).toEqual({ state: 'held', epoch: 1, lapsed: [] })

@@ -142,8 +142,10 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     // As a transaction does that has an event and has not committed yet.
     server.psql(`SELECT nextval(pg_get_serial_sequence('"hermes_${scene.place.slug}".events', 'id'))`)
     await board.comment(task.id, 'behind a gap', actor)
+    const age = (ms: number) => server.psql(`UPDATE "hermes_${scene.place.slug}".events SET at = at + ${ms}`)
+    age(60_000) // so that it does not matter how long these statements take
     expect(await board.events(seen[0]?.id ?? 0, 10)).toEqual([])
-    server.psql(`UPDATE "hermes_${scene.place.slug}".events SET at = at - 20000`)
+    age(-80_000)
     expect(await board.events(seen[0]?.id ?? 0, 10)).toHaveLength(1)
   })
 
@@ -151,8 +153,9 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     await using scene = await openScene()
     server.psql(`SELECT nextval(pg_get_serial_sequence('"hermes_${scene.place.slug}".events', 'id'))`)
     await scene.board.create({ title: 'x' }, actor)
+    server.psql(`UPDATE "hermes_${scene.place.slug}".events SET at = at + 60000`)
     expect(await scene.board.events(0, 10)).toEqual([])
-    server.psql(`UPDATE "hermes_${scene.place.slug}".events SET at = at - 20000`)
+    server.psql(`UPDATE "hermes_${scene.place.slug}".events SET at = at - 80000`)
     expect(await scene.board.events(0, 10)).toHaveLength(1)
   })
 

@@ -161,14 +161,14 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
       console.log(`the last sign of life of the worker came ${marginMs} ms before the end of the lease`)
       expect(marginMs).toBeGreaterThan(0)
       expect(await shown(a, id)).toMatchObject({
-        runs: [{ outcome: 'reclaimed', error: expect.stringMatching(/^node b has not been heard of for \d+ s$/) }],
+        runs: [{ outcome: 'reclaimed', error: expect.stringMatching(/^node b has not been heard of for \d+ (s|min)$/) }],
       })
       expect((await hermes.slot('gateway-b'))?.pid).toBe(gateway)
       expect(readFileSync(join(b.home, 'logs', 'supervisor.log'), 'utf8')).toMatch(
         /a worker is ended before other nodes/,
       )
       const answer = await a.kanban('why', id)
-      expect(answer.stdout).toMatch(/waits for node b, which has the profile "b" and has not been heard of for \d+ s/)
+      expect(answer.stdout).toMatch(/waits for node b, which has the profile "b" and has not been heard of for \d+ (s|min)/)
 
       b.line.join()
       await until(a, id, 'running')
@@ -197,7 +197,7 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
       await until(a, id, 'ready')
       await until(a, once, 'blocked')
       signalAll(all.reverse(), 'SIGCONT')
-      await waitFor('the second run', async () => (await shown(a, id)).runs.length === 2, DEADLINE)
+      await waitFor('the second run', async () => (await shown(a, id)).runs.length >= 2, DEADLINE)
       const old = await waitFor(
         'the first run to have no process',
         async () => (await hermes.status()).slots.every(({ slot, state }) => !slot.endsWith('-1') || state === 'down'),
@@ -313,7 +313,8 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
 
   test('a supervisor that is killed while the database is away ends the workers all the same', LONG, async () => {
     const db = database()
-    await using b = await stage(db, 'b')
+    // Long enough for a supervisor to start again on a busy machine.
+    await using b = await stage(db, 'b', undefined, { node_lease: '20s' })
     await using hermes = await b.start()
     await holdsLease(db, 'b')
     const id = await create(b, '--assignee', 'b')

@@ -202,6 +202,7 @@ describe.skipIf(why !== undefined)(`the board in PostgreSQL (${why ?? 'a server 
     const id = await s.create('waits')
     const { stdout } = await s.kanban('why', id)
     expect(stdout).toContain('kanban.dispatch_in_gateway is false')
+    await waitFor('the lease', () => server.psqlIn('idle', 'SELECT count(*) FROM hermes.nodes').trim() === '1')
     expect((await s.kanban('dispatch')).code).toBe(0)
     await waitFor('the task to run by hand', async () => (await s.statusOf(id)) !== 'ready')
   })
