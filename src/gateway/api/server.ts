@@ -5,6 +5,7 @@ import { type Context, Hono } from 'hono'
 import type { Clock } from '../../system/clock.ts'
 import { networkOf } from '../../system/net/address.ts'
 import { limitConnections } from '../../system/net/connection-limit.ts'
+import { idleConnections } from '../../system/net/idle-connections.ts'
 import { ThrottledWriter } from '../../system/throttled-writer.ts'
 import { accessCheck } from './access.ts'
 import { readJson } from './body.ts'
@@ -80,6 +81,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
     void listener(incoming, outgoing)
   })
   limitConnections(server, MAX_CONNECTIONS, admitted)
+  const closeIdle = idleConnections(server)
   const allDone = (clock: Clock, timeoutMs: number): Promise<boolean> =>
     new Promise((resolve) => {
       if (state.active === 0) return resolve(true)
@@ -103,7 +105,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
     close,
     async drain(timeoutMs) {
       state.draining = true
-      server.closeIdleConnections()
+      closeIdle()
       if (!(await allDone(facts.clock, Math.max(0, timeoutMs - FINAL_REPLY_MS)))) {
         facts.log.warn({}, `${state.active} requests did not end in time and were cancelled`)
         giveUp()

@@ -1,8 +1,9 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { Server as NetServer, type Socket } from 'node:net'
+import { Server as NetServer } from 'node:net'
 import { holderOf, type MeterHolder } from '../../profile/environment/metered.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Level } from '../../system/level.ts'
+import { idleConnections } from '../../system/net/idle-connections.ts'
 import { meteredPath, meteredQuestion } from '../question.ts'
 import { type Refusal, refusalBody, refused } from '../refusals.ts'
 import { passAnswer } from './answer.ts'
@@ -31,8 +32,7 @@ const MAX_BODY_BYTES = 64 * 1024 * 1024
 const KEEP_ALIVE_MS = 60_000
 
 export function meterServer(options: MeterServerOptions): MeterServer {
-  const running = new Map<Promise<void>, Socket>()
-  const sockets = new Set<Socket>()
+  const running = new Set<Promise<void>>()
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
     const work = handle(options, request, response)
       .then(() => handedOver(response))
@@ -40,22 +40,17 @@ export function meterServer(options: MeterServerOptions): MeterServer {
         options.log('error', `a request went wrong: ${(error as Error).stack}`)
         response.destroy()
       })
-    running.set(work, request.socket)
+    running.add(work)
     void work.finally(() => running.delete(work))
   })
-  server.on('connection', (socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
+  const closeIdle = idleConnections(server)
   return {
     server,
     async drain() {
-      // Not that of node:http: to it, a connection is idle as soon as the end of its answer was written, and it
-      // destroys those that have not sent all of it yet.
+      // Not that of node:http, which cuts off answers that are on their way to a slow client.
       NetServer.prototype.close.call(server)
-      const busy = new Set(running.values())
-      for (const socket of sockets) if (!busy.has(socket)) socket.destroy()
-      while (running.size > 0) await Promise.all(running.keys())
+      closeIdle()
+      while (running.size > 0) await Promise.all(running)
       server.closeAllConnections()
     },
   }

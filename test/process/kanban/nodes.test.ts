@@ -161,14 +161,18 @@ describe.skipIf(why !== undefined)(`nodes with one board (${why ?? 'PostgreSQL o
       console.log(`the last sign of life of the worker came ${marginMs} ms before the end of the lease`)
       expect(marginMs).toBeGreaterThan(0)
       expect(await shown(a, id)).toMatchObject({
-        runs: [{ outcome: 'reclaimed', error: expect.stringMatching(/^node b has not been heard of for \d+ (s|min)$/) }],
+        runs: [
+          { outcome: 'reclaimed', error: expect.stringMatching(/^node b has not been heard of for \d+ (s|min)$/) },
+        ],
       })
       expect((await hermes.slot('gateway-b'))?.pid).toBe(gateway)
       expect(readFileSync(join(b.home, 'logs', 'supervisor.log'), 'utf8')).toMatch(
         /a worker is ended before other nodes/,
       )
       const answer = await a.kanban('why', id)
-      expect(answer.stdout).toMatch(/waits for node b, which has the profile "b" and has not been heard of for \d+ (s|min)/)
+      expect(answer.stdout).toMatch(
+        /waits for node b, which has the profile "b" and has not been heard of for \d+ (s|min)/,
+      )
 
       b.line.join()
       await until(a, id, 'running')
