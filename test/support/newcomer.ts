@@ -62,7 +62,7 @@ export class NpmRun implements AsyncDisposable {
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.#said += text
       })
-    this.#ended = new Promise((resolve) => this.#npm.once('exit', resolve))
+    this.#ended = new Promise((resolve) => this.#npm.once('close', resolve))
   }
 
   get said(): string {

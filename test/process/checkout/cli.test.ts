@@ -19,7 +19,7 @@ import { hermes, type Ran, runProgram, startProgram } from '../../support/cli.ts
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { installDir, program } from '../../support/install.ts'
 import { quickScratchDir } from '../../support/scratch.ts'
-import { waitFor, within } from '../../support/wait.ts'
+import { stretchedMs, waitFor, within } from '../../support/wait.ts'
 
 const QUICK = { ready_after: '50ms', restart_delay: { first: '50ms', max: '100ms' }, stop_timeout: '1s' }
 const SLEEPS = { ...QUICK, command: ['sh', '-c', 'echo "hello from $HERMES_PROFILE"; exec sleep 1000'] }
@@ -288,7 +288,7 @@ describe('start, stop, restart', () => {
   })
 
   test('--all reports each failure and ends with 1 if there was one', async () => {
-    const started = await run('gateway start --all --timeout 3s --json')
+    const started = await run(`gateway start --all --timeout ${stretchedMs(3_000)}ms --json`)
     expect(started.code).toBe(1)
     const results = JSON.parse(started.stdout) as readonly { slot: string; ok: boolean; error?: { code: string } }[]
     expect(Object.fromEntries(results.map(({ slot, ok, error }) => [slot, error?.code ?? ok]))).toEqual({
