@@ -231,13 +231,13 @@ describe('the official openai client, unchanged', () => {
   })
 
   test('gets an answer that takes its time, and 504 from an endpoint that stays silent', async () => {
-    const gateway = await start({ env: { HERMES_AGENT_TIMEOUT: '1' } })
+    const [patient, hasty] = await Promise.all([start(), start({ env: { HERMES_AGENT_TIMEOUT: '1' } })])
     upstream.behave({ do: 'wait', pieces: ['late'] })
-    const answer = client(gateway).chat.completions.create(hello)
+    const answer = client(patient).chat.completions.create(hello)
     await waitFor('the request to arrive', () => upstream.requests.length === 1)
     upstream.release()
     expect((await answer).choices[0]?.message.content).toBe('late')
-    expect(await errorOf(client(gateway).chat.completions.create(hello))).toMatchObject({
+    expect(await errorOf(client(hasty).chat.completions.create(hello))).toMatchObject({
       status: 504,
       code: 'agent_silent',
     })
@@ -406,7 +406,7 @@ describe('sessions', () => {
 
 describe('stopping', () => {
   test('TERM lets a streaming answer finish, refuses new ones with 503 and Retry-After, and ends with 0', async () => {
-    const gateway = await start()
+    const gateway = await start({ config: { ...openAi(), gateway: { stop_timeout: '60s' } } })
     upstream.behave({ do: 'wait', pieces: ['the ', 'end'], begin: true })
     const stream = await client(gateway).chat.completions.create({ ...hello, stream: true })
     const answer = readAll(stream)
