@@ -282,6 +282,7 @@ test.each([1, 2])(
       failure: 'misconfigured',
       message: expect.stringContaining('too many'),
     })
-    expect(count()).toBe(before)
+    // One of an earlier test may have been closed in the meantime.
+    expect(count()).toBeLessThanOrEqual(before)
   },
 )

@@ -38,7 +38,8 @@ describe('how a program ended', () => {
     await endOf('exit 0')
     const before = openFiles()
     for (let i = 0; i < 5; i++) await endOf(i % 2 === 0 ? 'exit 0' : 'kill -KILL $$')
-    expect(openFiles()).toBe(before)
+    // One of an earlier test may have been closed in the meantime.
+    expect(openFiles()).toBeLessThanOrEqual(before)
   })
 })
 

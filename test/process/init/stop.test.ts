@@ -129,7 +129,7 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
   })
 
   test('a start that comes during the stop is refused', async () => {
-    await using life = await running({ deaf: ignores })
+    await using life = await running({ deaf: ignores }, { HERMES_STOP_TIMEOUT: '60' })
     life.box.writeRun('new', 'exec sleep 1000')
     life.box.pid1.signal('TERM')
     await life.supervisor.got('stop')
@@ -169,14 +169,18 @@ describe.skipIf(why !== undefined)(`stop (${why ?? 'as root, PID 1 of a namespac
   })
 
   test('a supervisor that dies during the stop is replaced, so that the logs are written out, and the next one is notified of the stop', async () => {
-    await using life = await running({ deaf: ignores })
+    await using life = await running({}, { HERMES_STOP_TIMEOUT: '120' })
+    life.box.writeRun('deaf', ignores)
+    // It is still there when the second supervisor has loaded.
+    const { pid } = await life.supervisor.spawned('deaf', { stopTimeoutMs: 100_000 })
+    await life.box.slotLines('deaf', 'ready')
     life.box.pid1.signal('TERM')
     await life.supervisor.got('stop')
     await life.box.ok('kill', '-KILL', String(life.supervisor.pid))
     const second = await life.box.install.life(2)
     await second.hello()
     await second.got('stop')
-    await life.box.ok('kill', '-KILL', String(life.pids[0]))
+    await life.box.ok('kill', '-KILL', String(pid))
     await second.got('exit')
     second.send({ type: 'drained' })
     expect(await life.box.exit()).toEqual({ code: 0 })
