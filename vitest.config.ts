@@ -70,7 +70,7 @@ export default defineConfig({
     // Node itself takes the types away and loads the modules; vite would transform each of them first.
     experimental: { viteModuleRunner: false },
     sequence: { sequencer: LongestFirst },
-    setupFiles: 'test/support/ends-with-run.ts',
+    setupFiles: 'scripts/testing/ends-with-run.ts',
     projects: [
       {
         extends: true,

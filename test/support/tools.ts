@@ -11,6 +11,7 @@ const PACKAGES = {
   's6-supervise': 's6',
   's6-rc-compile': 's6-rc',
   'docker-compose': 'docker-compose',
+  dockerd: 'docker.io',
   execlineb: 'execline',
   strace: 'strace',
   tmux: 'tmux',

@@ -181,7 +181,7 @@ test('a FIFO in the place of supervisor.log delays nothing', async () => {
   execFileSync('mkfifo', [join(home, 'logs', 'supervisor.log')])
   await using hermes = await startHermes({ home, profiles: [{ name: 'coder', gateway: lives }] })
   await waitFor('the slot to be up', async () => (await hermes.slot('gateway-coder'))?.state === 'up')
-  expect(hermes.stderr()).toContain('supervisor.log cannot be written')
+  await waitFor('that to be named', () => hermes.stderr().includes('supervisor.log cannot be written'))
 })
 
 test('supervisor.log is found again after logs/ was moved away', async () => {

@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises'
+import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from '../../../scripts/run.ts'
@@ -12,8 +13,13 @@ export const cacheDir = (): string =>
   process.env.HERMES_TEST_CACHE ?? join(process.getuid?.() === 0 ? '/var/tmp' : tmpdir(), 'hermes-test-cache')
 
 const engineDir = (): string => join(cacheDir(), 'engine')
-const pidFile = (): string => join(engineDir(), 'dockerd.pid')
+/** dockerd's own: it says whose engine runs, also when the one who started it was killed. */
+const pidFile = (): string => join(engineDir(), 'engine.pid')
+/** There from the word to end until the end. */
+const endingFile = (): string => join(engineDir(), 'ending')
 const logFile = (): string => join(engineDir(), 'dockerd.log')
+const EXEC_ROOT = '/run/hermes-test-engine'
+const PATIENCE = { deadlineMs: 60_000 }
 
 /** Runs the docker client and gives its standard output, trimmed. @throws with the client's own words when it fails */
 export async function docker(args: readonly string[], options: { timeoutMs?: number } = {}): Promise<string> {
@@ -33,29 +39,47 @@ export async function whyNoEngine(): Promise<string | undefined> {
 }
 
 /**
- * Starts dockerd with its data in the cache directory, unless an engine answers already.
+ * Starts dockerd with its data in the cache directory, unless an engine answers already. One that another run has just
+ * begun to start or to end is waited for.
  * @returns whether this call started it: then `stopEngine` ends it
  */
-export async function startEngine(): Promise<boolean> {
+export const startEngine = (): Promise<boolean> => exclusively(start)
+
+/** Ends the engine of our own, and waits for its end; does nothing when there is none. */
+export const stopEngine = (): Promise<void> => exclusively(stop)
+
+/** One run at a time starts or ends it. The kernel frees the name when the process that has it is killed. */
+async function exclusively<T>(act: () => Promise<T>): Promise<T> {
+  const name = `\0hermes-test-engine:${cacheDir()}`
+  const server = await waitFor(
+    'another run to have started or ended the engine',
+    () =>
+      new Promise<Server | undefined>((resolve) => {
+        const server = createServer()
+        server.once('error', () => resolve(undefined)).listen(name, () => resolve(server))
+      }),
+    { deadlineMs: 3 * PATIENCE.deadlineMs },
+  )
+  try {
+    return await act()
+  } finally {
+    server.close()
+  }
+}
+
+async function start(): Promise<boolean> {
+  await settleFormer()
   const why = await whyNoEngine()
   if (why === undefined) return false
   if (process.getuid?.() !== 0) throw new Error(`no Docker engine answers (${why}) and only root can start one`)
   await mkdir(engineDir(), { recursive: true })
-  // A pid file of an engine that was killed would stop the next one from starting.
-  await rm(join(engineDir(), 'engine.pid'), { force: true })
+  await removeStalePids()
   const log = await open(logFile(), 'w')
   // cgroup v2 delegation, storage driver, bridge: dockerd's own choices. Its socket is the default one, so that
   // `docker` finds it.
   const dockerd = spawn(
     'dockerd',
-    [
-      '--data-root',
-      join(engineDir(), 'data'),
-      '--exec-root',
-      '/run/hermes-test-engine',
-      '--pidfile',
-      join(engineDir(), 'engine.pid'),
-    ],
+    ['--data-root', join(engineDir(), 'data'), '--exec-root', EXEC_ROOT, '--pidfile', pidFile()],
     { detached: true, stdio: ['ignore', log.fd, log.fd] },
   )
   const failed = new Promise<never>((_, reject) => {
@@ -65,24 +89,51 @@ export async function startEngine(): Promise<boolean> {
   })
   failed.catch(() => undefined) // the race against it below reports it
   await log.close()
+  const hasEnded = (): boolean => dockerd.exitCode !== null || dockerd.signalCode !== null
   await Promise.race([
     failed,
     waitFor(
       'dockerd to answer',
       async () => {
-        if (dockerd.exitCode !== null) return 'ended'
+        if (hasEnded()) return 'ended'
         const why = await whyNoEngine()
         if (why === undefined) return 'answers'
         throw new Error(`${why}\n${await readFile(logFile(), 'utf8')}`)
       },
-      { deadlineMs: 60_000 },
+      PATIENCE,
     ),
   ])
-  if (dockerd.exitCode !== null) throw new Error(`dockerd ended at once:\n${await readFile(logFile(), 'utf8')}`)
-  await writeFile(pidFile(), `${dockerd.pid}\n`)
   dockerd.unref()
+  if (hasEnded()) throw new Error(`dockerd ended at once:\n${await readFile(logFile(), 'utf8')}`)
   await removeLeftovers()
   return true
+}
+
+/** Waits until an engine of ours that another run has begun to start, or to end, answers or is gone. */
+async function settleFormer(): Promise<void> {
+  const pid = await livingPid()
+  if (pid === undefined) return
+  if (existsSync(endingFile())) return stop() // the run that wrote it was killed
+  try {
+    await waitFor(
+      'the engine of another run to answer, or to end',
+      async () => (await livingPid()) === undefined || (await whyNoEngine()) === undefined,
+      PATIENCE,
+    )
+  } catch {
+    await stop() // it hangs
+  }
+}
+
+/**
+ * Files with pids of an engine that was killed stop the next one: dockerd takes any process that has such a pid by now
+ * for itself, or for its containerd.
+ */
+async function removeStalePids(): Promise<void> {
+  const files = { [pidFile()]: 'dockerd', [`${EXEC_ROOT}/containerd/containerd.pid`]: 'containerd' }
+  for (const [file, name] of Object.entries(files))
+    if ((await pidIn(file, name)) === undefined) await rm(file, { force: true })
+  await rm(endingFile(), { force: true })
 }
 
 /**
@@ -98,23 +149,30 @@ async function removeLeftovers(): Promise<void> {
   await docker(['network', 'prune', '--force'])
 }
 
-/** Ends the engine that `startEngine` started, and waits for its end; does nothing when there is none. */
-export async function stopEngine(): Promise<void> {
-  if (!existsSync(pidFile())) return
-  const pid = Number(await readFile(pidFile(), 'utf8'))
-  await rm(pidFile())
-  if (!(await isDockerd(pid))) return
+async function stop(): Promise<void> {
+  const pid = await livingPid()
+  if (pid === undefined) return
+  const isGone = async (): Promise<boolean> => (await livingPid()) !== pid
+  await writeFile(endingFile(), '')
   process.kill(pid, 'SIGTERM')
-  await waitFor('dockerd to end', async () => !(await isDockerd(pid)), { deadlineMs: 60_000 })
+  await waitFor('dockerd to end', isGone, PATIENCE).catch(async () => {
+    process.kill(pid, 'SIGKILL')
+    await waitFor('dockerd to be gone', isGone, PATIENCE)
+  })
+  await rm(endingFile(), { force: true })
 }
 
-/** The pid may have been given to another program since. */
-async function isDockerd(pid: number): Promise<boolean> {
+/** The pid of our dockerd. */
+const livingPid = (): Promise<number | undefined> => pidIn(pidFile(), 'dockerd')
+
+/** The pid that the file names, if that process has this name: the pid may have been given to another program since. */
+async function pidIn(file: string, name: string): Promise<number | undefined> {
   try {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8')
-    return /\(dockerd\) [^Z]/.test(stat)
+    const pid = Number(await readFile(file, 'utf8'))
+    const [, found, state] = /\((.*)\) (.)/.exec(await readFile(`/proc/${pid}/stat`, 'utf8')) ?? []
+    return found === name && state !== 'Z' ? pid : undefined
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    if (['ENOENT', 'ESRCH'].includes((error as NodeJS.ErrnoException).code ?? '')) return undefined
     throw error
   }
 }

@@ -1,4 +1,4 @@
 // Vitest's setup file, in each of its workers.
-import { endWithStarter } from '../../scripts/testing/run-end.ts'
+import { endWithStarter } from './run-end.ts'
 
 endWithStarter('worker')
