@@ -140,6 +140,8 @@ export class Children {
 
   async #spawn(request: ProgramRequest): Promise<ChildFacts> {
     const { slot, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
+    // Before the start: a program can have written its first line before we run again, and ended.
+    const spawnedAtMs = this.#options.clock.nowMs()
     const { pid, ended, readiness } = await startProgram(this.#options, request)
     const depth = this.#options.programs.services.depth(slot)
     const living: Living = {
@@ -147,7 +149,7 @@ export class Children {
       slot,
       pid,
       startTime: startTimeOf(pid),
-      spawnedAtMs: this.#options.clock.nowMs(),
+      spawnedAtMs,
       stopSignal,
       stopTimeoutMs,
       killLeftovers,
