@@ -34,6 +34,8 @@ test('typed text is answered, the program knows the size of the view, and leavin
   expect(emulator()).not.toEqual([])
   await page.locator('.xterm-rows').waitFor()
   const before = await waitFor('a size', () => sizeOf(chat?.pid ?? 0))
+  // Focus and connection are there once the program's own text is.
+  await tab.sees('.xterm-rows', /\S/)
   await page.keyboard.type('hello\n')
   await tab.sees('.xterm-rows', 'you said hello')
   await tab.screenshot('terminal')

@@ -30,6 +30,7 @@ export function openTerminal(
   terminal.loadAddon(fit)
   terminal.open(box)
   fit.fit()
+  terminal.focus()
   const size = (): TerminalSize => ({ cols: terminal.cols, rows: terminal.rows })
 
   const token = client.token()
@@ -43,7 +44,7 @@ export function openTerminal(
   }
   socket.addEventListener('open', () => {
     send(size())
-    terminal.focus()
+    for (const message of early.splice(0)) send(message)
   })
   socket.addEventListener('message', ({ data }) => {
     terminal.write(typeof data === 'string' ? data : new Uint8Array(data as ArrayBuffer))
@@ -52,8 +53,14 @@ export function openTerminal(
     if (!signal.aborted)
       onEnd(code === CLOSE_NORMAL ? reason || 'the program has ended' : reason || 'the connection ended')
   })
+  /** Typed before the connection is there. */
+  const early: TerminalMessage[] = []
   terminal.onData((data) => {
-    for (const piece of piecesOf(data, MAX_PIECE_CHARS)) send({ type: 'input', data: piece })
+    for (const piece of piecesOf(data, MAX_PIECE_CHARS)) {
+      const message: TerminalMessage = { type: 'input', data: piece }
+      if (socket.readyState === WebSocket.CONNECTING) early.push(message)
+      else send(message)
+    }
   })
   terminal.onResize(() => send({ type: 'resize', ...size() }))
   const observer = new ResizeObserver(() => fit.fit())
