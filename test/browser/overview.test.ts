@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { password, startDashboard } from '../support/dashboard/dashboard.ts'
 import { waitFor } from '../support/wait.ts'
 import type { Tab } from './browser.ts'
+import { allJumps, watchJumps } from './jumps.ts'
 import { logIn, openScene, type Scene } from './scene.ts'
 
 const sleeps = (name: string) => ({ name, gateway: { command: ['sleep', '100000'], ready_after: '50ms' } })
@@ -100,6 +101,26 @@ describe('the overview', () => {
     await tab.screenshot('overview')
     expect(tab.complaints).toEqual([])
     expect(tab.strangers()).toEqual([])
+  })
+
+  test('keeps everything in its place when the profiles come late', async () => {
+    await using tab = await scene.at('/boots')
+    const { page } = tab
+    const { promise: wait, resolve: answer } = Promise.withResolvers<void>()
+    await page.route(/\/api\/profiles$/, async (route) => {
+      await wait
+      await route.continue()
+    })
+    await page.goto('/')
+    // The supervisor's state is there, so the helpers are known.
+    await tab.sees('.summary', /Running\s*\d of 4/)
+    await tab.sees('.foot .build', /\d+\.\d+/)
+    await tab.sees('.summary', /CPU\s*\d/)
+    await watchJumps(tab, 'main')
+    answer()
+    await tab.sees(`${row('coder')} .slot-usage`, /\d%/)
+    await page.locator('[aria-labelledby=helpers-title] .slot').first().waitFor()
+    expect(await allJumps(tab)).toEqual([])
   })
 
   test('shows when a gateway that runs at times runs next, and what one waits for', async () => {
@@ -209,6 +230,26 @@ describe('settings', () => {
     await page.getByRole('button', { name: 'Save' }).click()
     await tab.sees('.notice', 'saved')
     expect((await scene.command('-p', 'writer', 'config', 'get', 'description')).stdout).toContain('Writes')
+  })
+
+  test('that are typed while earlier ones are being saved are not taken for saved', async () => {
+    await using tab = await scene.at('/profiles/writer?tab=settings')
+    const { page } = tab
+    const first = 'description: First\ngateway:\n  command: [sleep, "100000"]\n'
+    await text(tab).fill(first)
+    const { promise: wait, resolve: answer } = Promise.withResolvers<void>()
+    await page.route(/\/api\/config$/, async (route) => {
+      await wait
+      await route.continue()
+    })
+    await page.getByRole('button', { name: 'Save' }).click()
+    await text(tab).fill(first.replace('First', 'Second'))
+    answer()
+    await tab.sees('.notice', 'saved')
+    await tab.sees('.editor header', 'changed, not saved')
+    await page.getByRole('button', { name: 'Save' }).click()
+    await tab.sees('.editor header', 'as in the file')
+    expect((await scene.command('-p', 'writer', 'config', 'get', 'description')).stdout).toContain('Second')
   })
 
   test('that another user changed in the meantime are not overwritten without asking', async () => {

@@ -1,5 +1,5 @@
 import type { Node } from '../../../contract/nodes.ts'
-import type { Profiles } from '../../../contract/slots.ts'
+import type { Profile, Profiles } from '../../../contract/slots.ts'
 import { duration, ending, plural } from '../../core/format.ts'
 import { nodeGatewayPath, profilePath } from '../../core/route.ts'
 import { Empty, FailureMessage } from '../../parts/failure.tsx'
@@ -73,10 +73,12 @@ interface GatewaysProps {
 
 function Gateways({ node, gateways }: GatewaysProps) {
   const { client, router } = useApp()
-  const profiles = gateways.value.value?.profiles
+  const known = gateways.value.value?.profiles
+  // Rows for those on the board until the node answers: the nodes below keep their places then.
+  const rows: readonly Pick<Profile, 'name' | 'slot'>[] = known ?? node.profiles.map((name) => ({ name }))
   return (
     <div class="table-box">
-      <table aria-busy={profiles === undefined}>
+      <table aria-busy={known === undefined}>
         <thead>
           <tr>
             <th>Gateway</th>
@@ -88,7 +90,7 @@ function Gateways({ node, gateways }: GatewaysProps) {
           </tr>
         </thead>
         <tbody>
-          {profiles?.map(({ name, slot }) => (
+          {rows.map(({ name, slot }) => (
             <tr key={name} data-gateway={name}>
               <td>
                 <a href={router.href(node.here ? profilePath(name) : nodeGatewayPath(node.name, name))} data-view>

@@ -8,7 +8,6 @@ import { CreateProfile } from './create-profile.tsx'
 import { SlotRow } from './slot-row.tsx'
 
 export function Overview() {
-  const { fleet } = useApp()
   const creating = useSignal(false)
   return (
     <div class="page">
@@ -20,42 +19,53 @@ export function Overview() {
       </header>
       <Summary />
       <Warnings />
-      <section aria-labelledby="profiles-title">
-        <h2 id="profiles-title" class="section-title">
-          Profiles
-        </h2>
-        <Profiles />
-      </section>
-      {fleet.helpers.value.length > 0 && (
-        <section aria-labelledby="helpers-title">
-          <h2 id="helpers-title" class="section-title">
-            Helpers
-          </h2>
-          <table class="slots" role="table" aria-labelledby="helpers-title">
-            <SlotsHead first="Helper" />
-            {fleet.helpers.value.map((slot) => (
-              <SlotRow key={slot} slot={slot} />
-            ))}
-          </table>
-        </section>
-      )}
+      <Slots />
       {creating.value && <CreateProfile onClose={() => (creating.value = false)} />}
     </div>
   )
 }
 
-function Profiles() {
+/** From the top down: what comes late is drawn below what is there, and moves nothing. */
+function Slots() {
   const { fleet } = useApp()
-  const profiles = fleet.profiles.value ?? []
+  // The warnings above them come with the supervisor's state.
+  const headed =
+    fleet.supervisor.value !== undefined || fleet.supervisorAway.value || fleet.connection.value.state === 'away'
+  const profiles = (headed && fleet.profiles.value) || []
   const drawn = useInSteps(profiles.length)
-  const busy = fleet.profiles.value === undefined || drawn < profiles.length
+  const busy = !headed || fleet.profiles.value === undefined || drawn < profiles.length
   return (
-    <table class="slots" role="table" aria-labelledby="profiles-title" aria-busy={busy}>
-      <SlotsHead first="Profile" />
-      {profiles.slice(0, drawn).map((profile) => (
-        <SlotRow key={profile.name} slot={gatewaySlot(profile.name)} profile={profile} />
-      ))}
-    </table>
+    <>
+      <section aria-labelledby="profiles-title">
+        <h2 id="profiles-title" class="section-title">
+          Profiles
+        </h2>
+        <table class="slots" role="table" aria-labelledby="profiles-title" aria-busy={busy}>
+          <SlotsHead first="Profile" />
+          {profiles.slice(0, drawn).map((profile) => (
+            <SlotRow key={profile.name} slot={gatewaySlot(profile.name)} profile={profile} />
+          ))}
+        </table>
+      </section>
+      {!busy && fleet.helpers.value.length > 0 && <Helpers />}
+    </>
+  )
+}
+
+function Helpers() {
+  const { fleet } = useApp()
+  return (
+    <section aria-labelledby="helpers-title">
+      <h2 id="helpers-title" class="section-title">
+        Helpers
+      </h2>
+      <table class="slots" role="table" aria-labelledby="helpers-title">
+        <SlotsHead first="Helper" />
+        {fleet.helpers.value.map((slot) => (
+          <SlotRow key={slot} slot={slot} />
+        ))}
+      </table>
+    </section>
   )
 }
 

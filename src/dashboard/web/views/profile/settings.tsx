@@ -56,20 +56,22 @@ function ConfigEditor({ profile, file, reload }: ConfigEditorProps) {
   }
   const save = async (overwrite = false): Promise<void> => {
     busy.value = true
+    // What is typed from here on is not in the file.
+    const sent = text.value
     try {
       if (overwrite) version.value = (await client.get<Config>('/api/config', { profile })).version
       const answer = await client.send<ConfigWritten>('PATCH', '/api/config', {
         profile,
-        text: text.value,
+        text: sent,
         version: version.value,
       })
-      problems.value = answer.problems
-      if (answer.version === version.value && text.value !== saved.value) {
+      if (text.value === sent) problems.value = answer.problems
+      if (answer.version === version.value && sent !== saved.value) {
         notices.failed(new Failure(409, { error: 'problems', detail: 'not saved: the file has problems' }))
         return
       }
       version.value = answer.version
-      saved.value = text.value
+      saved.value = sent
       conflict.value = false
       notices.done(`config.yaml of ${profile} is saved; most keys take effect at the next start`)
     } catch (error) {
