@@ -1,4 +1,4 @@
-/** What moves on a page, as Chromium itself reports it. */
+/** Moves on a page, as Chromium itself reports them. */
 import { waitFor } from '../support/wait.ts'
 import type { Tab } from './browser.ts'
 

@@ -2,6 +2,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTables } from '../../src/kanban/store/board.ts'
 import { boardPlace } from '../../src/kanban/store/places.ts'
+import { waitFor } from '../support/wait.ts'
 import type { Tab } from './browser.ts'
 import { openScene, type Scene } from './scene.ts'
 
@@ -116,6 +117,44 @@ describe('a card', () => {
     expect(await statusOf(id)).toBe('blocked')
   })
 
+  test('stays where it was put, and keeps the focus, when the board answers an earlier question late', async () => {
+    const id = await create('Hold me', '--assignee', 'coder', '--priority', '99')
+    await using tab = await scene.at('/kanban')
+    const { page } = tab
+    await page.locator(inColumn('ready', id)).focus()
+    const { promise: asked, resolve: ask } = Promise.withResolvers<void>()
+    const { promise: sent, resolve: send } = Promise.withResolvers<void>()
+    const { promise: wait, resolve: accept } = Promise.withResolvers<void>()
+    await page.route(/\/api\/kanban\/tasks\?/, async (route) => {
+      const earlier = await route.fetch()
+      ask()
+      await sent
+      await route.fulfill({ response: earlier })
+    })
+    await page.route(/\/move(\?|$)/, async (route) => {
+      send()
+      await wait
+      await route.continue()
+    })
+    const other = await create('Meanwhile', '--triage')
+    await asked
+    await page.keyboard.press('Space')
+    await said(tab, 'Hold me is lifted')
+    await page.keyboard.press('ArrowRight')
+    await said(tab, 'blocked')
+    await page.keyboard.press('Space')
+    // The answer from before the move is drawn.
+    await page.locator(inColumn('triage', other)).waitFor()
+    const focused = () => page.evaluate(() => document.activeElement?.closest('[data-column]')?.textContent)
+    expect(await page.locator(inColumn('blocked', id)).count()).toBe(1)
+    expect(await focused()).toContain('blocked')
+    accept()
+    await said(tab, 'Hold me is blocked now')
+    expect(await page.locator(inColumn('blocked', id)).count()).toBe(1)
+    expect(await focused()).toContain('blocked')
+    for (const task of [id, other]) expect((await scene.command('kanban', 'archive', task)).code).toBe(0)
+  })
+
   test('is moved with a finger that holds it first', async () => {
     const id = await create('Touch me', '--assignee', 'coder', '--priority', '100')
     await using tab = await scene.at('/kanban', { viewport: { width: 1920, height: 900 }, hasTouch: true })
@@ -192,6 +231,33 @@ test('a task is created for any profile, with the labels that it needs, to be st
   await page.getByRole('button', { name: 'Complete' }).click()
   await tab.sees('.task-facts', 'done')
   expect(tab.complaints).toEqual([])
+})
+
+test('a comment stays in its field until the board has accepted it, and is not sent twice', async () => {
+  const id = await create('Discuss it', '--assignee', 'writer')
+  await using tab = await scene.at('/kanban')
+  const { page } = tab
+  await page.locator(card(id)).click()
+  await page.route(/\/comment(\?|$)/, (route) => route.abort(), { times: 1 })
+  const field = page.getByLabel('New comment')
+  const button = page.getByRole('button', { name: 'Comment', exact: true })
+  await field.fill('Only once.')
+  await button.click()
+  await page.locator('.notice.failed').waitFor()
+  expect(await field.inputValue()).toBe('Only once.')
+  const { promise: wait, resolve: accept } = Promise.withResolvers<void>()
+  await page.route(/\/comment(\?|$)/, async (route) => {
+    await wait
+    await route.continue()
+  })
+  await button.click()
+  await page.locator('.say button:disabled').waitFor()
+  await field.press('End')
+  await field.pressSequentially(' And more')
+  accept()
+  await tab.sees('.comments', 'Only once.')
+  await waitFor('what was sent to leave the field', async () => (await field.inputValue()) === ' And more')
+  expect(await page.locator('.comments li').count()).toBe(1)
 })
 
 test('work in review shows its result as a value, and goes back with what has to change', async () => {

@@ -1,5 +1,5 @@
 /** One kanban board as the page has it. */
-import { computed, type ReadonlySignal, signal } from '@preact/signals'
+import { batch, computed, type ReadonlySignal, signal } from '@preact/signals'
 import type { Boards, NewTask, Task, Tasks } from '../../contract/board.ts'
 import { type Client, Failure } from '../client/client.ts'
 import { COLUMNS, type Column, type Status } from '../core/board-moves.ts'
@@ -29,6 +29,8 @@ export function createBoard(client: Client, fleet: Fleet): BoardStore {
   const boards = signal<Boards['boards']>([])
   const board = signal<string | undefined>(undefined)
   const tasks = signal<readonly Task[] | undefined>(undefined)
+  /** Where cards are on their way to: an answer that the board gave before a move does not take its card back. */
+  const moving = signal<ReadonlyMap<string, Status>>(new Map())
   const counts = signal<Tasks['counts']>({})
   const failure = signal<Failure | undefined>(undefined)
   const changes = signal(0)
@@ -57,6 +59,16 @@ export function createBoard(client: Client, fleet: Fleet): BoardStore {
     tasks.value = (tasks.value ?? []).map((one) => (one.id === task.id ? task : one))
   }
 
+  const shown = (task: Task): Task => {
+    const to = moving.value.get(task.id)
+    return to === undefined ? task : { ...task, status: to }
+  }
+
+  const arrived = (id: string, to: Status): void => {
+    // A later move of the same card is still on its way.
+    if (moving.value.get(id) === to) moving.value = new Map([...moving.value].filter(([one]) => one !== id))
+  }
+
   const stopListening = fleet.onBoard((changed) => {
     if (board.value !== undefined && changed !== board.value) return
     changes.value += 1
@@ -70,7 +82,7 @@ export function createBoard(client: Client, fleet: Fleet): BoardStore {
     counts,
     failure,
     changes,
-    columns: computed(() => tasks.value && byColumn(tasks.value)),
+    columns: computed(() => tasks.value && byColumn(tasks.value.map(shown))),
     reload,
     choose(slug) {
       board.value = slug
@@ -87,15 +99,18 @@ export function createBoard(client: Client, fleet: Fleet): BoardStore {
       return made
     },
     async move(task, to, reason) {
-      put({ ...task, status: to })
+      moving.value = new Map([...moving.value, [task.id, to]])
       try {
         const path = `/api/kanban/tasks/${task.id}/move`
         const moved = await client.send<Task>('POST', path, { to, ...(reason && { reason }) }, { board: board.value })
-        put(moved)
+        batch(() => {
+          put(moved)
+          arrived(task.id, to)
+        })
         void reload()
         return moved
       } catch (error) {
-        put(task)
+        arrived(task.id, to)
         void reload()
         throw error
       }

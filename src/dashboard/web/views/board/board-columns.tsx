@@ -38,16 +38,17 @@ export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
   const said = useSignal('')
   /** The card that Tab leads to. */
   const entry = useSignal<string | undefined>(undefined)
-  /** Gets the focus back wherever the next drawing puts it. */
-  const refocus = useRef<string | undefined>(undefined)
+  /** Has the focus wherever the next drawing puts it, until the board has answered its move. */
+  const refocus = useRef<{ readonly id: string; settled: boolean } | undefined>(undefined)
   const columns = store.columns.value
 
   useEffect(() => {
-    const id = refocus.current
-    if (id === undefined) return
-    const card = board.current?.querySelector<HTMLElement>(`[data-card="${id}"]`)
-    if (card && document.activeElement !== card) card.focus()
-    if (lifted.value === undefined) refocus.current = undefined
+    const held = refocus.current
+    if (held === undefined) return
+    // In another column it is another element; a focus that the user has moved stays where it is.
+    if (document.activeElement === document.body)
+      board.current?.querySelector<HTMLElement>(`[data-card="${held.id}"]`)?.focus()
+    if (held.settled) refocus.current = undefined
   })
 
   const move = async (task: Task, to: Status | undefined): Promise<void> => {
@@ -92,8 +93,11 @@ export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
       said.value = over === task.status ? `${over}, where it is` : over
       board.current?.querySelector(`[data-column="${over}"]`)?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
     } else if (key === ' ' || key === 'Enter') {
-      refocus.current = task.id
-      void move(task, held.over)
+      const moved = { id: task.id, settled: false }
+      refocus.current = moved
+      void move(task, held.over).finally(() => {
+        moved.settled = true
+      })
     } else if (key === 'Escape') {
       lifted.value = undefined
       said.value = `${task.title} stays in ${task.status}`

@@ -1,3 +1,4 @@
+import { useMemo } from 'preact/hooks'
 import { takeForm } from '../../client/form.ts'
 import { Field } from '../../parts/field.tsx'
 import { FormDialog } from '../../parts/form-dialog.tsx'
@@ -9,7 +10,11 @@ import { Assignees } from './assignees.tsx'
 export function CreateTask({ store, onClose }: { readonly store: BoardStore; readonly onClose: () => void }) {
   const { notices } = useApp()
   const work = useWork()
-  const open = [...(store.columns.value?.values() ?? [])].flat().filter(({ status }) => status !== 'done')
+  // As they are now: others' changes must not move the fields that are being filled in.
+  const open = useMemo(
+    () => [...(store.columns.peek()?.values() ?? [])].flat().filter(({ status }) => status !== 'done'),
+    [store],
+  )
   const submit = (event: SubmitEvent): Promise<void> => {
     const { trimmed, all, has } = takeForm(event)
     return work.run(async () => {

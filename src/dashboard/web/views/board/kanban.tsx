@@ -1,5 +1,5 @@
 import { type Signal, useSignal } from '@preact/signals'
-import { useEffect, useMemo } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo } from 'preact/hooks'
 import { Button } from '../../parts/button.tsx'
 import { FailureMessage } from '../../parts/failure.tsx'
 import { Icon } from '../../parts/icon.tsx'
@@ -25,12 +25,14 @@ export function Kanban() {
     open.value = undefined
   }
   const now = open.value
+  /** The form lists the tasks that a new one can wait for. */
+  const known = store.columns.value !== undefined || store.failure.value !== undefined
   return (
     <div class="page fills">
       <BoardHead store={store} open={open} />
       {store.failure.value && <FailureMessage failure={store.failure.value} again={() => void store.reload()} />}
       <BoardColumns store={store} onOpen={(id) => (open.value = { what: 'task', id })} />
-      {now?.what === 'create' && <CreateTask store={store} onClose={close} />}
+      {now?.what === 'create' && known && <CreateTask store={store} onClose={close} />}
       {now?.what === 'dispatch' && <DispatchPreview board={store.board.value} onClose={close} />}
       {now?.what === 'keys' && <BoardKeys onClose={close} />}
       {now?.what === 'task' && (
@@ -47,7 +49,8 @@ export function Kanban() {
 }
 
 function BoardHead({ store, open }: { readonly store: BoardStore; readonly open: Signal<Open> }) {
-  useEffect(() => {
+  // Before it is painted: a key that is pressed as soon as the board is seen has its effect.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       const typing = event.target instanceof Element && event.target.closest('input, textarea, select, dialog') !== null
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return

@@ -30,13 +30,17 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
     if (changes > 0) void reload()
   }, [changes, reload])
   const task = value.value
-  const perform = async (work: () => Promise<unknown>): Promise<void> => {
+  /** @returns whether it was accepted */
+  const perform = async (work: () => Promise<unknown>): Promise<boolean> => {
     try {
       await work()
+      return true
     } catch (error) {
       notices.failed(error)
+      return false
+    } finally {
+      await reload()
     }
-    await reload()
   }
   return (
     <Dialog title={task?.title ?? id} side onClose={onClose}>

@@ -54,19 +54,29 @@ export function Runs({ runs }: { readonly runs: Details['runs'] }) {
 interface SayProps {
   readonly label: string
   readonly action: string
-  readonly onSay: (text: string) => Promise<void>
+  /** @returns whether it was accepted */
+  readonly onSay: (text: string) => Promise<boolean>
 }
 
-/** A form with one text. */
+/** A form with one text, which stays in it until it is accepted. */
 function Say({ label, action, onSay }: SayProps) {
   const text = useSignal('')
+  const busy = useSignal(false)
+  const say = async (): Promise<void> => {
+    const sent = text.value
+    busy.value = true
+    const accepted = await onSay(sent).finally(() => {
+      busy.value = false
+    })
+    // Text typed since then has not been sent.
+    if (accepted && text.value.startsWith(sent)) text.value = text.value.slice(sent.length)
+  }
   return (
     <form
       class="say"
-      onSubmit={async (event) => {
+      onSubmit={(event) => {
         event.preventDefault()
-        await onSay(text.value)
-        text.value = ''
+        if (!busy.value) void say()
       }}
     >
       <textarea
@@ -76,7 +86,7 @@ function Say({ label, action, onSay }: SayProps) {
         value={text.value}
         onInput={(event) => (text.value = event.currentTarget.value)}
       />
-      <Button type="submit" disabled={text.value.trim() === ''}>
+      <Button type="submit" disabled={busy.value || text.value.trim() === ''}>
         {action}
       </Button>
     </form>

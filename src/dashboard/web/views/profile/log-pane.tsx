@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { useEffect, useMemo, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useMemo, useRef } from 'preact/hooks'
 import { plural } from '../../core/format.ts'
 import type { Entry } from '../../core/log-buffer.ts'
 import type { LevelFilter } from '../../core/log-level.ts'
@@ -66,7 +66,8 @@ function LogControls({ view, highlight }: { readonly view: LogView; readonly hig
     filter('')
     view.resume()
   }
-  useEffect(() => {
+  // Before it is painted: a key that is pressed as soon as the log is seen has its effect.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return
       if (event.key === '/') {

@@ -56,7 +56,7 @@ function ConfigEditor({ profile, file, reload }: ConfigEditorProps) {
   }
   const save = async (overwrite = false): Promise<void> => {
     busy.value = true
-    // What is typed from here on is not in the file.
+    // Text typed from here on is not in the file.
     const sent = text.value
     try {
       if (overwrite) version.value = (await client.get<Config>('/api/config', { profile })).version
