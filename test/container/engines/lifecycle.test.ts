@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { type Box, gatewayOf, lives, startContainer } from '../../support/container/container.ts'
 import { scratchDir } from '../../support/scratch.ts'
-import { waitFor } from '../../support/wait.ts'
+import { stretchedMs, waitFor } from '../../support/wait.ts'
 
 const bootLog = (box: Box): string[] => (box.file('logs/container-boot.log') ?? '').split('\n').slice(0, -1)
 /** The lines of the last boot without their stamps. */
@@ -152,7 +152,9 @@ test('a pause uses up no deadline: not start_timeout, nor a wait of the command 
   const etc = scratchDir('hermes-pause-')
   chmodSync(etc, 0o755)
   const steps = 'echo migrate begins; for i in 1 2 3 4 5 6 7 8 9; do sleep 0.4; done; echo migrate ends'
-  const migrate = { command: ['/bin/sh', '-c', steps], oneshot: true, start_timeout: '7s' }
+  // More on a busy machine. The pause has to be longer than this.
+  const allowedMs = stretchedMs(7000)
+  const migrate = { command: ['/bin/sh', '-c', steps], oneshot: true, start_timeout: `${allowedMs}ms` }
   const late = {
     command: ['/bin/sh', '-c', 'while [ ! -e /tmp/go ]; do sleep 0.1; done; echo ready; exec sleep 1000'],
     user: 'hermes',
@@ -165,11 +167,11 @@ test('a pause uses up no deadline: not start_timeout, nor a wait of the command 
     mounts: [[etc, '/etc/hermes', 'ro']],
   })
   await box.saw('migrate begins')
-  const waits = box.exec(['/command/s6-svwait', '-u', '-t', '6000', '/run/service/late'])
+  const waits = box.exec(['/command/s6-svwait', '-u', '-t', `${allowedMs}`, '/run/service/late'])
   await waitFor('it to listen', async () => /ftrig1/.test(await box.ok('ls', '/run/service/late/event')))
   await box.docker('pause')
   // The machine's own time has to pass: longer than what is allowed.
-  await new Promise((resolve) => setTimeout(resolve, 8000))
+  await new Promise((resolve) => setTimeout(resolve, allowedMs + 1000))
   await box.docker('unpause')
   await box.saw('main runs')
   await box.ok('sh', '-c', 'touch /tmp/go; hermes service start late')
