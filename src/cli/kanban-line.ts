@@ -1,3 +1,4 @@
+import { ATTACHMENT_COMMANDS } from './commands/kanban/attachments/commands.ts'
 import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
 import type { Context } from './context/context.ts'
 import { parseArguments } from './parser/parser.ts'
@@ -9,7 +10,7 @@ import { printOutcome } from './terminal/output.ts'
  * @param args starting with `kanban`
  */
 export async function kanbanLine(context: Context, args: readonly string[]): Promise<number> {
-  const parsed = parseArguments(args, KANBAN_COMMANDS, [KANBAN_GROUP])
+  const parsed = parseArguments(args, [...KANBAN_COMMANDS, ...ATTACHMENT_COMMANDS], [KANBAN_GROUP])
   if ('help' in parsed) {
     context.output.out(parsed.help)
     return 0

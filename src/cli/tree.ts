@@ -6,6 +6,7 @@ import { CONFIG_COMMANDS } from './commands/config.ts'
 import { DOCTOR_COMMANDS } from './commands/doctor.ts'
 import { ENV_COMMANDS } from './commands/env.ts'
 import { GATEWAY_COMMANDS } from './commands/gateway.ts'
+import { ATTACHMENT_COMMANDS } from './commands/kanban/attachments/commands.ts'
 import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
 import { LOGIN_COMMANDS } from './commands/login.ts'
 import { LOG_COMMANDS } from './commands/logs.ts'
@@ -46,5 +47,6 @@ export const COMMANDS: readonly Command[] = [
   ...ENV_COMMANDS,
   ...SLOT_COMMANDS,
   ...KANBAN_COMMANDS,
+  ...ATTACHMENT_COMMANDS,
   completionCommand(() => COMMANDS, GROUPS),
 ]

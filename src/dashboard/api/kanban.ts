@@ -141,8 +141,8 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
       await onBoard(slugOf(query), 'write', async (board) => {
         await known(board, id)
         await board.remove(id, null, actor(viewer))
+        removeTaskFiles(home, board.place, id)
       })
-      removeTaskFiles(home, id)
       return { status: 200, body: { task_id: id, deleted: true } }
     },
     moveTask: async ({ params: { id = '' }, query, body, viewer }) => {

@@ -11,7 +11,7 @@ const ASSIGNEE_KEY = 'kanban.default_assignee'
 /** Values from the default profile's config.yaml; the dispatcher reports bad caps itself. */
 export function readWrittenRules(
   home: string,
-): WrittenRules & Pick<KanbanConfig, 'dispatchInGateway' | 'contextMaxBytes'> {
+): WrittenRules & Pick<KanbanConfig, 'dispatchInGateway' | 'contextMaxBytes' | 'attachmentMaxBytes'> {
   const { config, problems } = loadConfig(join(home, 'config.yaml'))
   const cap = problems.find(({ key }) => key === CAP_KEY)
   const assignee = problems.find(({ key }) => key === ASSIGNEE_KEY)

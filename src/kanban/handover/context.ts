@@ -1,4 +1,6 @@
 /** The hand-over as the JSON of the file in HERMES_KANBAN_CONTEXT. */
+
+import type { HandedFile } from '../attachments/attachment.ts'
 import { commentJson, parsed, runJson, time } from '../json.ts'
 import type { Task } from '../task.ts'
 import type { ChangeRequest, HandoverFacts, ParentResult, Part } from './facts.ts'
@@ -8,6 +10,8 @@ export interface ContextFacts extends HandoverFacts {
   /** null: of a run that has not begun. */
   readonly runId: number | null
   readonly task: Pick<Task, 'id' | 'title' | 'body' | 'assignee' | 'priority' | 'resultSchema'>
+  /** Attachments of the task. */
+  readonly files: readonly HandedFile[]
   /** As the worker gets it. */
   readonly prompt: string
 }
@@ -16,7 +20,7 @@ export interface ContextFacts extends HandoverFacts {
 const VERSION = 1
 
 export function contextJson(facts: ContextFacts): Readonly<Record<string, unknown>> {
-  const { board, runId, task, prompt, parents, attempts, comments, requests } = facts
+  const { board, runId, task, prompt, parents, attempts, comments, requests, files } = facts
   const omitted = Object.entries({ parents, attempts, comments, change_requests: requests })
     .map(([name, part]: [string, Part<unknown>]) => [name, part.omitted] as const)
     .filter(([, count]) => count > 0)
@@ -29,6 +33,7 @@ export function contextJson(facts: ContextFacts): Readonly<Record<string, unknow
     attempts: attempts.entries.map(runJson),
     comments: comments.entries.map(commentJson),
     change_requests: requests.entries.map(requestJson),
+    ...(files.length > 0 && { attachments: files.map(fileJson) }),
     ...(omitted.length > 0 && { omitted: Object.fromEntries(omitted) }),
     prompt,
   }
@@ -42,6 +47,8 @@ const taskJson = ({ id, title, body, assignee, priority, resultSchema }: Context
   priority,
   ...(resultSchema !== null && { result_schema: parsed(resultSchema) }),
 })
+
+const fileJson = ({ name, sizeBytes, path }: HandedFile) => ({ name, size_bytes: sizeBytes, path })
 
 const parentJson = ({
   id,

@@ -1,5 +1,6 @@
 /** The prompt of a task: title, body, and what is handed over to its worker. */
 import { instantText } from '../../system/instant.ts'
+import type { HandedFile } from '../attachments/attachment.ts'
 import type { Run } from '../task.ts'
 import { byteLength, cutEntries, type Entry, entryText } from './cut.ts'
 import type { HandoverFacts, ParentResult, Part } from './facts.ts'
@@ -17,6 +18,8 @@ export interface PromptRules {
   readonly maxBytes: number
   /** How the worker gives a result that has to fit a schema: `answer`: by its answer, and nothing else. */
   readonly resultBy: 'command' | 'answer'
+  /** Attachments of the task. */
+  readonly files?: readonly HandedFile[]
 }
 
 /** The hand-over gets at least this part of the prompt, however long title and body are. */
@@ -31,9 +34,14 @@ const HISTORY = '# What happened to this task so far'
 export const taskText = (task: Pick<PromptTask, 'title' | 'body'>): string =>
   task.body.trim() === '' ? task.title : `${task.title}\n\n${task.body}`
 
-/** Renders the prompt. Title, body and schema are never cut. */
-export function promptOf(task: PromptTask, facts: HandoverFacts, { maxBytes, resultBy }: PromptRules): string {
-  const head = task.resultSchema === null ? taskText(task) : withSchema(task, task.resultSchema, resultBy)
+/** Renders the prompt. Title, body, schema and the list of files are never cut. */
+export function promptOf(
+  task: PromptTask,
+  facts: HandoverFacts,
+  { maxBytes, resultBy, files = [] }: PromptRules,
+): string {
+  const asked = task.resultSchema === null ? taskText(task) : withSchema(task, task.resultSchema, resultBy)
+  const head = files.length === 0 ? asked : withFiles(asked, files)
   const results = facts.parents.entries.map(resultEntry)
   const history = historyOf(facts)
   const unread = omittedOf(facts)
@@ -60,6 +68,13 @@ function withSchema(task: PromptTask, schema: string, resultBy: PromptRules['res
       : `Complete the task with "hermes kanban complete ${task.id} --result-json FILE". FILE has a JSON value that fits this JSON Schema:`
   return `${taskText(task).trimEnd()}\n\n# The result\n\n${how}\n\n${schema}`
 }
+
+const withFiles = (asked: string, files: readonly HandedFile[]): string =>
+  [
+    asked.trimEnd(),
+    '# Files of this task',
+    files.map(({ path, sizeBytes }) => `- ${path} (${sizeBytes} bytes)`).join('\n'),
+  ].join('\n\n')
 
 function render(head: string, results: readonly Entry[], history: readonly Entry[], note: string | undefined): string {
   const more = [...section(RESULTS, results), ...section(HISTORY, history), ...(note === undefined ? [] : [note])]

@@ -5,6 +5,7 @@ import type { AgentConfig } from '../../profile/config/config.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import { profileDir } from '../../system/paths.ts'
+import type { HandedFile } from '../attachments/attachment.ts'
 import { contextJson } from '../handover/context.ts'
 import type { HandoverFacts } from '../handover/facts.ts'
 import { promptOf } from '../handover/prompt.ts'
@@ -30,6 +31,8 @@ export interface SpawnFacts {
   readonly slot: string
   readonly agent: AgentConfig
   readonly handover: HandoverFacts
+  /** Attachments of the task. */
+  readonly files: readonly HandedFile[]
   /** `kanban.context_max_bytes` */
   readonly contextMaxBytes: number
   /** `gateway.env` of the profile. */
@@ -53,12 +56,12 @@ export const workspaceOf = (
  * @throws SpawnError
  */
 export function prepareJob(facts: SpawnFacts): JobSpec {
-  const { home, place, task, profile, runId, slot, agent, environment, builtIn, handover } = facts
+  const { home, place, task, profile, runId, slot, agent, environment, builtIn, handover, files } = facts
   const workspace = workspaceOf(home, profile, task)
   makeWorkspace(workspace, task.workspace_kind === 'scratch')
   const resultBy = agent.command === null ? 'answer' : 'command'
   const known = toTask(task)
-  const prompt = promptOf(known, handover, { maxBytes: facts.contextMaxBytes, resultBy })
+  const prompt = promptOf(known, handover, { maxBytes: facts.contextMaxBytes, resultBy, files })
   const context = contextFile(home, slot)
   const inFile = promptFile(home, task.id)
   const { id, title } = task
@@ -76,7 +79,7 @@ export function prepareJob(facts: SpawnFacts): JobSpec {
       writeFileSync(stdinFile, worker.stdin ?? '', { mode: 0o600 })
     }
     for (const file of [logFile, result, context]) makeDirectory(dirname(file), 0o700)
-    const handed = contextJson({ ...handover, board: place.slug, runId, task: known, prompt })
+    const handed = contextJson({ ...handover, board: place.slug, runId, task: known, files, prompt })
     writeFileSync(context, `${JSON.stringify(handed)}\n`, { mode: 0o600 })
   } catch (error) {
     throw new SpawnError((error as Error).message, { cause: error })

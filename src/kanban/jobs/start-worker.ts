@@ -10,6 +10,7 @@ import type { Profiles } from '../nodes/profiles.ts'
 import type { Board } from '../port/board.ts'
 import type { FailedSpawn } from '../port/run-end.ts'
 import type { Claimed, Worker } from '../port/tick-writes.ts'
+import { handedFiles } from '../store/attachments.ts'
 import { contextFile } from '../store/places.ts'
 import type { Jobs } from './jobs.ts'
 import { prepareJob, SpawnError } from './spawn.ts'
@@ -72,6 +73,7 @@ async function start(options: StartOptions, claimed: Claimed, profile: string): 
   const { row, runId, slot } = claimed
   const { agent, gateway } = profiles.config(profile)
   const handover = await free(() => board.handover(row.id, HANDOVER_LIMITS))
+  const files = await free(() => handedFiles(board, row.id))
   const spec = prepareJob({
     home,
     place: board.place,
@@ -83,6 +85,7 @@ async function start(options: StartOptions, claimed: Claimed, profile: string): 
     environment: gateway.env,
     builtIn,
     handover,
+    files,
     contextMaxBytes,
   })
   await jobs.start({ ...spec, ...options.underLease })

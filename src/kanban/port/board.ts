@@ -4,6 +4,7 @@
  * throws an error whose {@link databaseProblem} is `busy`, and the caller decides whether to try again.
  */
 import type { Clock } from '../../system/clock.ts'
+import type { Attachment, NewAttachment } from '../attachments/attachment.ts'
 import type { HandoverFacts, HandoverLimits } from '../handover/facts.ts'
 import type { Operation } from '../operations.ts'
 import type { NewRoutine, Routine } from '../routines/routine.ts'
@@ -224,6 +225,20 @@ export interface Board extends Tasks, TickBoard {
    * @throws HermesError REFUSED: the board is in a file
    */
   set(key: SettingKey, value: unknown, actor: Actor): Promise<void>
+  /** The files that are attached to a task, by name; none on a board in a database. @throws HermesError FAILED */
+  attachments(id: string): Promise<readonly Attachment[]>
+  /**
+   * Attaches a file.
+   * @param place puts the file in place, durably; while this runs, no other change is made
+   * @throws HermesError FAILED; REFUSED: its name is taken, there are too many, the board is in a database
+   */
+  attach(id: string, file: NewAttachment, place: () => void, actor: Actor): Promise<void>
+  /**
+   * Detaches a file.
+   * @param discard removes it, unless another one of its name has been attached by then
+   * @throws HermesError FAILED; REFUSED: the board is in a database
+   */
+  detach(id: string, name: string, discard: () => void, actor: Actor): Promise<void>
   /** By name. */
   routines(): Promise<readonly Routine[]>
   /** @throws HermesError REFUSED: there is one of this name */

@@ -1,3 +1,4 @@
+import { noFilesInDatabase } from '../attachments/attachment.ts'
 import type { Board, BoardPlace } from '../port/board.ts'
 import { noTask } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
@@ -148,6 +149,13 @@ export class PostgresBoard implements Board {
   set = (...args: Of<'set'>) => this.#write((on) => changeSetting(on, ...args))
 
   routines = () => this.#read(readRoutines)
+  async attachments(...[id]: Of<'attachments'>): ReturnType<Board['attachments']> {
+    await this.require(id)
+    return []
+  }
+  attach = () => Promise.reject(noFilesInDatabase(this.place.slug))
+  detach = () => Promise.reject(noFilesInDatabase(this.place.slug))
+
   addRoutine = (...[routine, { name }]: Of<'addRoutine'>) =>
     this.#write(({ client, s }) => addRoutine(client, s, routine, name))
   changeRoutine = (...[name, change]: Of<'changeRoutine'>) =>

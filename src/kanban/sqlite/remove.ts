@@ -1,3 +1,4 @@
+import { dropAll } from '../attachments/in-sqlite.ts'
 import type { Actor, Expected } from '../port/board.ts'
 import { DELETED, planRemoval } from '../port/changes.ts'
 import { record } from './events.ts'
@@ -27,5 +28,6 @@ export function removeArchived(tables: Tables, beforeMs: number, limit: number):
 function remove(tables: Tables, id: string): void {
   tables.run('DELETE FROM links WHERE parent = ? OR child = ?', id, id)
   for (const table of ['comments', 'runs', 'events']) tables.run(`DELETE FROM ${table} WHERE task_id = ?`, id)
+  dropAll(tables, id)
   tables.run('DELETE FROM tasks WHERE id = ?', id)
 }

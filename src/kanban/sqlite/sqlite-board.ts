@@ -1,8 +1,10 @@
-import type { Attempt, Board, FilePlace } from '../port/board.ts'
+import { addAttachment, dropAttachment, type Note, readAttachments } from '../attachments/in-sqlite.ts'
+import type { Actor, Attempt, Board, FilePlace } from '../port/board.ts'
 import { settingsInFile } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
 import { addRoutine, changeRoutine, readRoutines, removeRoutine } from '../routines/in-sqlite.ts'
 import { change, createTask, editTask } from './changes.ts'
+import { record } from './events.ts'
 import { comment, link, unlink } from './links.ts'
 import {
   childrenOf,
@@ -117,6 +119,38 @@ export class SqliteBoard implements Board {
   async set(): Promise<void> {
     throw settingsInFile(this.place.slug)
   }
+
+  async attachments(...[id]: Of<'attachments'>): ReturnType<Board['attachments']> {
+    return this.#tables.read(() => {
+      requireTask(this.#tables, id)
+      return readAttachments(this.#tables, id)
+    })
+  }
+
+  async attach(...[id, file, place, actor]: Of<'attach'>): Promise<void> {
+    this.#tables.write(() => {
+      requireTask(this.#tables, id)
+      addAttachment(this.#tables, id, file, place, actor, this.#note(id, actor))
+    })
+  }
+
+  async detach(...[id, name, discard, actor]: Of<'detach'>): Promise<void> {
+    const tables = this.#tables
+    tables.write(() => {
+      requireTask(tables, id)
+      dropAttachment(tables, id, name, actor, this.#note(id, actor))
+    })
+    // Only now: if the process ended before the commit, the file would still be listed. Under the lock, because
+    // another one may be attached under that name.
+    tables.write(() => {
+      if (readAttachments(tables, id).every((one) => one.name !== name)) discard()
+    })
+  }
+
+  #note =
+    (id: string, { wallMs, runId }: Actor): Note =>
+    (kind, payload) =>
+      record(this.#tables, id, kind, wallMs, payload, runId ?? null)
 
   routines = async () => readRoutines(this.#tables)
   addRoutine = async (...[routine, { name, wallMs }]: Of<'addRoutine'>) =>

@@ -1,5 +1,6 @@
 import { rmSync, statSync } from 'node:fs'
-import type { Board } from '../port/board.ts'
+import type { Board, BoardPlace } from '../port/board.ts'
+import { removeAttachments } from './attachments.ts'
 import { promptFile, taskLog } from './places.ts'
 
 export interface SweepResult {
@@ -16,17 +17,21 @@ export async function sweep(board: Board, home: string, beforeMs: number): Promi
   for (;;) {
     // In batches, so that other writers need not wait for all of them.
     const ids = await board.removeArchived(beforeMs, BATCH)
-    for (const id of ids) files += removeTaskFiles(home, id)
+    for (const id of ids) files += removeTaskFiles(home, board.place, id)
     tasks += ids.length
     if (ids.length < BATCH) return { tasks, files }
   }
 }
 
-/** Removes what lies beside the board of a task that was removed: prompt and logs. @returns the number of files */
-export function removeTaskFiles(home: string, id: string): number {
+/**
+ * Removes what lies beside the board of a task that was removed: prompt, logs and
+ * attachments.
+ * @returns the number of files; attachments count as one
+ */
+export function removeTaskFiles(home: string, place: BoardPlace, id: string): number {
   const files = [taskLog(home, id), `${taskLog(home, id)}.1`, promptFile(home, id)].filter(
     (file) => statSync(file, { throwIfNoEntry: false }) !== undefined,
   )
   for (const file of files) rmSync(file, { force: true })
-  return files.length
+  return files.length + Number(removeAttachments(place, id))
 }

@@ -3,6 +3,7 @@ import { LineSplitter } from '../../protocol/lines.ts'
 import { type Clock, pause } from '../../system/clock.ts'
 import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
 import { HermesError } from '../../system/errors.ts'
+import { noFilesInDatabase } from '../attachments/attachment.ts'
 import type { Board, BoardPlace, TickLock } from '../port/board.ts'
 import type { Boards, OpenBoardOptions } from '../port/boards.ts'
 import type { Moves } from '../port/moves.ts'
@@ -67,6 +68,8 @@ export class ServedBoards implements Boards {
       place,
       wallMs: async () => (await this.#ask({ ask: 'time', board, mode })).result as number,
       holdTicks: (clock, waitMs) => this.holdTicks(place, clock, waitMs),
+      attach: () => Promise.reject(noFilesInDatabase(board)),
+      detach: () => Promise.reject(noFilesInDatabase(board)),
       snapshot: () => refuseCopy(),
       fill: () => refuseCopy(),
       moveOut: () => refuseCopy(),

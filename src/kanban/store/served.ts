@@ -39,6 +39,7 @@ export const SERVED_METHODS = [
   'nodes',
   'nodesOf',
   'registerProfiles',
+  'attachments',
   'routines',
   'addRoutine',
   'changeRoutine',

@@ -56,6 +56,7 @@ export interface KanbanConfig {
   readonly requireReview: boolean
   readonly labels: string
   readonly contextMaxBytes: number
+  readonly attachmentMaxBytes: number
   readonly nodeLeaseMs: number
 }
 
@@ -274,6 +275,7 @@ function assemble(v: ConfigValues, isClosed = false): ProfileConfig {
       requireReview: v['kanban.require_review'],
       labels: v['kanban.labels'],
       contextMaxBytes: v['kanban.context_max_bytes'],
+      attachmentMaxBytes: v['kanban.attachment_max_bytes'],
       nodeLeaseMs: v['kanban.node_lease'],
     },
     dashboard,

@@ -199,6 +199,9 @@ export const CONFIG_KEYS = {
       'maximum size of a prompt in bytes; title and body stay whole, the oldest of what is handed over goes first',
     ),
   ),
+  'kanban.attachment_max_bytes': shared(
+    key(whole(1, 104_857_600), 10_485_760, '10485760', 'maximum size of a file that is attached to a task, in bytes'),
+  ),
   'dashboard.enabled': variable('HERMES_DASHBOARD', flag),
   'dashboard.host': variable('HERMES_DASHBOARD_HOST', text),
   'dashboard.port': variable('HERMES_DASHBOARD_PORT', whole(1, 65_535)),

@@ -119,7 +119,11 @@ export async function replaceFileDurably(
 }
 
 /** Writes a new file and waits until it is on the disk. @throws EEXIST when something is there, even a dangling link */
-export async function writeNewFile(file: string, content: string | AsyncIterable<string>, mode: number): Promise<void> {
+export async function writeNewFile(
+  file: string,
+  content: string | Buffer | AsyncIterable<string>,
+  mode: number,
+): Promise<void> {
   const handle = await promises.open(file, NEW, mode)
   try {
     await handle.writeFile(content)
@@ -147,7 +151,8 @@ export async function syncDirectory(dir: string | Buffer): Promise<void> {
   }
 }
 
-function syncDirectorySync(dir: string): void {
+/** Like {@link syncDirectory}. */
+export function syncDirectorySync(dir: string): void {
   const fd = openSync(dir, O_RDONLY | O_DIRECTORY)
   try {
     fsyncSync(fd)

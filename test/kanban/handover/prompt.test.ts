@@ -173,7 +173,7 @@ test('no prompt is longer than its limit, or than title, body and a quarter of i
 
 test('the context file has everything whole, under names that other tools read', () => {
   const facts = { ...full, comments: { ...full.comments, omitted: 2 }, board: 'default', runId: 9, prompt: 'P' }
-  const json = contextJson({ ...facts, task: { ...task, assignee: 'coder', priority: 1 } })
+  const json = contextJson({ ...facts, task: { ...task, assignee: 'coder', priority: 1 }, files: [] })
   expect(json).toEqual({
     version: 1,
     board: 'default',
@@ -215,6 +215,7 @@ Complete the task with "hermes kanban complete t_00000001 --result-json FILE". F
   const both = { ...full, parents: part({ ...parent, resultJson: '{"size":42}' }) }
   expect(promptOf(typed, both, limit(4096))).toContain('\n\nIt is 42.\n\n{"size":42}\n\n# What')
   const json = contextJson({
+    files: [],
     ...both,
     board: 'b',
     runId: 1,

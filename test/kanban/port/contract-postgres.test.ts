@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Board, BoardPlace } from '../../../src/kanban/port/board.ts'
 import { databaseBoards, openPostgres } from '../../../src/kanban/postgres/database-boards.ts'
 import { VERSION } from '../../../src/kanban/postgres/schema.ts'
+import { attach, detach, listAttachments } from '../../../src/kanban/store/attachments.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { type PostgresServer, startPostgres, whyNoPostgres } from '../../support/kanban/postgres.ts'
 import { stretchedMs, waitFor } from '../../support/wait.ts'
@@ -208,6 +209,15 @@ describe.skipIf(why !== undefined)(`PostgreSQL (${why ?? 'a server of our own'})
     await lock?.release()
     expect(warnings).toEqual([])
     process.off('warning', onWarning)
+  })
+
+  test('attachments are refused: a file would be on one node only', async () => {
+    await using scene = await openScene()
+    const { task } = await scene.board.create({ title: 'x' }, actor)
+    const file = { name: 'x', bytes: Buffer.from('x') }
+    await expect(attach(scene.board, task.id, file, actor)).rejects.toThrow(/is in a database: an attachment would be/)
+    await expect(detach(scene.board, task.id, 'x', actor)).rejects.toThrow(/is in a database/)
+    expect(await listAttachments(scene.board, task.id)).toEqual([])
   })
 
   test('transactions that lock each other’s tasks all succeed in the end', async () => {

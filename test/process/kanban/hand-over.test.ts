@@ -45,6 +45,10 @@ test('three tasks in a row: results, the cause of a failure and a reviewer’s r
     const { id: second } = await kanban('create', 'Write the report', '-a', 'report', '--parent', first)
     const { id: third } = await kanban('create', 'Print the report', '-a', 'print', '--parent', second)
 
+    const list = join(kept, 'list.csv')
+    writeFileSync(list, 'one, two')
+    await kanban('attach', third, list)
+
     await inReview(first)
     expect(handed('measure', 'stdin')).toEqual(['Measure the disk'])
     await kanban('complete', first)
@@ -64,6 +68,11 @@ test('three tasks in a row: results, the cause of a failure and a reviewer’s r
     expect(last).toMatch(/ended as completed\n\nreport: 42 GB\n\n## .* requests changes\n\nname the unit$/)
     expect(handed('print', 'argument')).toEqual([expect.stringContaining('\n\nThe disk holds 42 GB.')])
     expect(handed('print', 'stdin')).toEqual([''])
+    const attached = join(home, 'kanban', 'attachments', third, 'list.csv')
+    expect(handed('print', 'argument')[0]).toContain(`# Files of this task\n\n- ${attached} (8 bytes)\n\n# Results`)
+    expect(JSON.parse(handed('print', 'json')[0] ?? '')).toMatchObject({
+      attachments: [{ name: 'list.csv', size_bytes: 8, path: attached }],
+    })
     expect(JSON.parse(handed('report', 'json')[2] ?? '')).toMatchObject({
       version: 1,
       board: 'default',

@@ -184,7 +184,7 @@ async function changeOne(
   const actor: Actor = actorOf(context, task.id)
   if (action === 'delete') {
     await board.remove(task.id, { status, assignee: was }, actor)
-    removeTaskFiles(context.home, task.id)
+    removeTaskFiles(context.home, board.place, task.id)
   } else
     await board.change(
       action,

@@ -7,6 +7,7 @@ import { HANDOVER_LIMITS } from '../../../kanban/handover/facts.ts'
 import { promptOf } from '../../../kanban/handover/prompt.ts'
 import { eventJson } from '../../../kanban/json.ts'
 import type { Board } from '../../../kanban/port/board.ts'
+import { handedFiles } from '../../../kanban/store/attachments.ts'
 import { kanbanDir } from '../../../kanban/store/places.ts'
 import type { BoardEvent } from '../../../kanban/task.ts'
 import { loadConfig } from '../../../profile/config/config.ts'
@@ -102,19 +103,20 @@ export const PROMPT_COMMAND: Command = {
 
 async function prompt(context: Context, input: Input): Promise<Outcome> {
   const [id = ''] = input.args
-  const { task, handover, slug } = await onBoard(context, input, 'read', async (board) => ({
+  const { task, handover, files, slug } = await onBoard(context, input, 'read', async (board) => ({
     task: await board.require(id),
     handover: await board.handover(id, HANDOVER_LIMITS),
+    files: await handedFiles(board, id),
     slug: board.place.slug,
   }))
   const { contextMaxBytes, defaultAssignee } = readWrittenRules(context.home)
   const assignee = task.assignee ?? defaultAssignee
   const { agent } = loadConfig(join(profileDir(context.home, assignee), 'config.yaml')).config
   const isProgram = agent.command !== null || agent.openai === null
-  const rules = { maxBytes: contextMaxBytes, resultBy: isProgram ? 'command' : 'answer' } as const
+  const rules = { maxBytes: contextMaxBytes, resultBy: isProgram ? 'command' : 'answer', files } as const
   const text = promptOf(task, handover, rules)
   return {
     text: `${plainText(text)}\n`,
-    json: contextJson({ ...handover, board: slug, runId: null, task, prompt: text }),
+    json: contextJson({ ...handover, board: slug, runId: null, task, files, prompt: text }),
   }
 }

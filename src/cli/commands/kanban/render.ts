@@ -1,5 +1,6 @@
 /** Tasks, events and runs as text. */
 import { time } from '../../../kanban/json.ts'
+import type { ListedAttachment } from '../../../kanban/store/attachments.ts'
 import type { BoardEvent, Comment, Run, Task } from '../../../kanban/task.ts'
 import { oneLine, plainText } from '../../../system/text/foreign-text.ts'
 import { table } from '../../view/slots-view.ts'
@@ -91,3 +92,40 @@ export function taskText({ task, parents, children, comments, runs, events }: Ta
     section('Events', events.map(eventLine)),
   ].join('')
 }
+
+export const attachmentJson = (one: ListedAttachment): Record<string, unknown> => ({
+  name: one.name,
+  size_bytes: one.sizeBytes,
+  sha256: one.sha256,
+  at: time(one.atMs),
+  by: one.by,
+  path: one.path,
+  state: one.state,
+})
+
+const noteOf = ({ state }: ListedAttachment): string => (state === 'there' ? '' : `the file is ${state}`)
+
+export const attachmentsTable = (found: readonly ListedAttachment[]): string =>
+  found.length === 0
+    ? 'no attachments\n'
+    : table([
+        ['NAME', 'BYTES', 'ATTACHED', 'BY', ''],
+        ...found.map((one) => [
+          oneLine(one.name),
+          String(one.sizeBytes),
+          time(one.atMs) ?? '-',
+          oneLine(one.by),
+          noteOf(one),
+        ]),
+      ])
+
+/** For `show`. */
+export const attachmentsSection = (found: readonly ListedAttachment[]): string =>
+  found.length === 0
+    ? ''
+    : `\nAttachments\n${found
+        .map((one) => {
+          const note = noteOf(one)
+          return `  ${oneLine(one.path)} (${one.sizeBytes} bytes)${note === '' ? '' : `, ${note}`}\n`
+        })
+        .join('')}`

@@ -4,13 +4,14 @@ import { statSync } from 'node:fs'
 import { isAbsolute, resolve } from 'node:path'
 import { commentJson, eventJson, runJson, taskJson } from '../../../kanban/json.ts'
 import { checkLimits, type NewTask } from '../../../kanban/port/input.ts'
+import { listAttachments } from '../../../kanban/store/attachments.ts'
 import { STATUSES, type Status } from '../../../kanban/task.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { plainText } from '../../../system/text/foreign-text.ts'
 import { type Command, type Input, type OptionSpec, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
-import { runLine, tasksTable, taskText } from './render.ts'
+import { attachmentJson, attachmentsSection, runLine, tasksTable, taskText } from './render.ts'
 import {
   actorOf,
   assigneeOption,
@@ -200,9 +201,12 @@ async function list(context: Context, input: Input): Promise<Outcome> {
 
 async function show(context: Context, input: Input): Promise<Outcome> {
   const [id = ''] = input.args
-  const details = await onBoard(context, input, 'read', (board) => board.details(id, { runs: 10, events: 20 }))
+  const { files, ...details } = await onBoard(context, input, 'read', async (board) => ({
+    ...(await board.details(id, { runs: 10, events: 20 })),
+    files: await listAttachments(board, id),
+  }))
   return {
-    text: taskText(details),
+    text: taskText(details) + attachmentsSection(files),
     json: {
       ...taskJson(details.task),
       parents: details.parents.map((task) => task.id),
@@ -210,6 +214,7 @@ async function show(context: Context, input: Input): Promise<Outcome> {
       comments: details.comments.map(commentJson),
       runs: details.runs.map(runJson),
       events: details.events.map(eventJson),
+      ...(files.length > 0 && { attachments: files.map(attachmentJson) }),
     },
   }
 }

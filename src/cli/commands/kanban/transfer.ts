@@ -1,7 +1,8 @@
 /** Commands that copy whole boards. */
 
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream, existsSync, statSync } from 'node:fs'
 import { type Boards, withBoard } from '../../../kanban/port/boards.ts'
+import { attachmentsDir } from '../../../kanban/store/attachments.ts'
 import { boardsInDatabase, boardsInFiles } from '../../../kanban/store/boards.ts'
 import { parseSlug } from '../../../kanban/store/places.ts'
 import { exportBoard, type Piece } from '../../../kanban/transfer/export.ts'
@@ -62,19 +63,25 @@ async function exportTo(context: Context, input: Input): Promise<Outcome> {
   const [file = '-'] = input.args
   if (file !== '-') requireReplaceable(file)
   let counted = 0
-  const slug = await onBoard(context, input, 'read', (board) =>
+  const place = await onBoard(context, input, 'read', (board) =>
     board.snapshot((snapshot) =>
       withProgress(context, { verb: 'exported', one: 'row', many: 'rows' }, (progress) =>
         interruptible(async (signal) => {
           const pieces = exportBoard(snapshot, board.place.slug)
           counted = await write(context, file, pieces, signal, progress)
-          return board.place.slug
+          return board.place
         }),
       ),
     ),
   )
+  const files = attachmentsDir(place)
+  if (files !== undefined && existsSync(files))
+    context.output.err(`hermes: attachments are left out; they are in ${files}\n`)
   if (file === '-') return context.output.closed ? { exitCode: EXIT.failed } : {}
-  return { text: `board "${slug}" exported to ${file}: ${counted} rows\n`, json: { board: slug, file, rows: counted } }
+  return {
+    text: `board "${place.slug}" exported to ${file}: ${counted} rows\n`,
+    json: { board: place.slug, file, rows: counted },
+  }
 }
 
 /** @returns rows written */

@@ -30,7 +30,7 @@ export const UPKEEP_COMMANDS: readonly Command[] = [
   },
   {
     path: 'kanban delete',
-    summary: 'Remove a task with its comments, runs, events and logs; archive only hides it',
+    summary: 'Remove a task with its comments, runs, events, logs and attachments; archive only hides it',
     arguments: [ID],
     options: [YES, BOARD],
     details:
@@ -84,9 +84,9 @@ async function remove(context: Context, input: Input): Promise<Outcome> {
   const counts = [`${comments.length} comments`, `${runs.length} runs`].join(' and ')
   const what = `this deletes ${id} "${oneLine(task.title)}" (${task.status}) with ${counts}`
   if (input.options.yes !== true) await confirm(context.output.err, what, `hermes kanban delete ${id} --yes`)
-  await onBoard(context, input, 'write', (board) =>
-    board.remove(id, { status: task.status, assignee: task.assignee }, actorOf(context, id)),
-  )
-  removeTaskFiles(context.home, id)
+  await onBoard(context, input, 'write', async (board) => {
+    await board.remove(id, { status: task.status, assignee: task.assignee }, actorOf(context, id))
+    removeTaskFiles(context.home, board.place, id)
+  })
   return { text: `${id} deleted\n`, json: { task_id: id, deleted: true } }
 }
