@@ -6,7 +6,8 @@ import { STOPPING, type StopRequested } from './signals.ts'
 /** For `ps`. */
 const NAME = 'hermes gateway run: waits until the container stops'
 const A_LONG_TIME_S = 2_000_000_000
-const TEXT = `trap 'kill $! 2>/dev/null; exit 0' TERM INT HUP QUIT
+// KILL: a child that is only just forked loses any other signal, and would hold our streams for good.
+const TEXT = `trap 'kill -KILL $! 2>/dev/null; exit 0' TERM INT HUP QUIT
 trap '' USR1 USR2
 while :; do
   sleep ${A_LONG_TIME_S} &

@@ -12,7 +12,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { SlotStatus } from '../../../src/protocol/control.ts'
 import { hermes, type Ran, runProgram, startProgram } from '../../support/cli.ts'
@@ -472,6 +472,20 @@ describe('gateway run', () => {
       // init reports both as 0: the stop was asked for.
       expect([0, 'SIGTERM']).toContain(await exit())
     }
+    await run('-p sleeper gateway stop')
+  })
+
+  test('as main program leaves no process behind, also one that does not hear its signal yet', async () => {
+    const bin = quickScratchDir('hermes-deaf-')
+    // In place of a child that has been forked a moment ago, and has not become its program.
+    const deaf = `#!/bin/sh\ntrap '' TERM\necho deaf >&2\nexec env PATH=/usr/bin:/bin sleep 100000\n`
+    writeFileSync(join(bin, 'sleep'), deaf, { mode: 0o755 })
+    const path = `${bin}:${dirname(process.execPath)}:${process.env.PATH}`
+    const { child, stderr, exit } = startMain(['-p', 'sleeper', 'gateway', 'run'], { PATH: path })
+    await waitFor('it to wait', () => stderr().includes('deaf'))
+    child.kill('SIGTERM')
+    // Its streams are closed, too.
+    expect(await exit()).toBe(0)
     await run('-p sleeper gateway stop')
   })
 
