@@ -125,12 +125,15 @@ test('planted files are not followed, and are named', async () => {
   await putBack(file, to)
 })
 
-test.skipIf(process.getuid?.() === 0)('a file that may not be read is missing, and the rest is there', async () => {
-  writeFileSync(join(home, 'locked'), 'x', { mode: 0 })
-  const { missing } = await save(home, file)
-  expect(missing).toEqual([{ path: 'locked', why: 'may not be read (EACCES)' }])
-  await putBack(file, to)
-})
+test.skipIf(process.getuid?.() === 0)(
+  'a file that may not be read is missing, and the rest is there (needs a user other than root)',
+  async () => {
+    writeFileSync(join(home, 'locked'), 'x', { mode: 0 })
+    const { missing } = await save(home, file)
+    expect(missing).toEqual([{ path: 'locked', why: 'may not be read (EACCES)' }])
+    await putBack(file, to)
+  },
+)
 
 describe('a database', () => {
   test('is one moment, also while a transaction is open', async () => {

@@ -27,9 +27,10 @@ export const watchJumps = (tab: Tab, where = '*') =>
           if (to.width === 0 && to.height === 0) continue
           // Rounded to whole pixels; a line drawn a pixel lower is not a jump.
           if (Math.hypot(to.x - from.x, to.y - from.y) <= 1) continue
+          // A node that is no longer on the page has no place that could be compared.
           const element = node instanceof Element ? node : node?.parentElement
-          if (element?.closest(`${where}, .moved-by-the-test`) === null) continue
-          jumps.push(`${element?.outerHTML.slice(0, 80)} from ${from.x},${from.y} to ${to.x},${to.y}`)
+          if (!element?.closest(`${where}, .moved-by-the-test`)) continue
+          jumps.push(`${element.outerHTML.slice(0, 80)} from ${from.x},${from.y} to ${to.x},${to.y}`)
         }
       }
     }).observe({ type: 'layout-shift' })

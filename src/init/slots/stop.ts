@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { hasCode } from '../../system/error-code.ts'
 import type { Native } from '../../system/native/native.ts'
 import { descendants } from '../../system/programs/proc.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
@@ -83,7 +84,7 @@ export class Stop {
     const spared = new Set([...children().map(({ pid }) => pid), main])
     const sessions = new Set(services.map(({ pid }) => pid))
     for (const { pid, comm, session } of this.#remaining.others())
-      if (!spared.has(pid) && !sessions.has(session)) this.#signal(pid, 'TERM', comm)
+      if (!spared.has(pid) && !sessions.has(session)) this.#signal(pid, 'TERM', comm, true)
     if (services.length > 0 || this.#options.services.unfinished().length > 0)
       this.#after(killAtMs / 2, () => {
         this.#inOrder = false
@@ -228,12 +229,17 @@ export class Stop {
     this.#signal(target, 'KILL', name)
   }
 
-  #signal(pid: number, signal: SignalName, name: string): void {
+  /**
+   * @param fromOutside it may be another user's, such as a health check of the engine where init is not root; the
+   *   kernel ends it with us
+   */
+  #signal(pid: number, signal: SignalName, name: string, fromOutside = false): void {
     try {
       this.#options.native.kill(pid, SIGNALS[signal])
       // A stopped process sees nothing but KILL before it is continued.
       if (signal !== 'KILL') this.#options.native.kill(pid, SIGNALS.CONT)
     } catch (error) {
+      if (fromOutside && hasCode(error, 'EPERM')) return
       this.#options.log(`cannot send SIG${signal} to ${name} (pid ${Math.abs(pid)}): ${(error as Error).message}`)
     }
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { LivingChild } from '../../../src/init/slots/children.ts'
 import { Stop } from '../../../src/init/slots/stop.ts'
+import { NativeError } from '../../../src/system/native/native.ts'
 import type { ProcessFacts } from '../../../src/system/programs/proc.ts'
 import { SIGNALS, type SignalName, signalName } from '../../../src/system/signals.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
@@ -43,6 +44,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
   }
   let hidden = false
   let broken = false
+  const foreign = new Set<number>()
   add(OWN, 'init', [], 0)
   add(SUPERVISOR, 'supervisor', [])
   let stop: Stop
@@ -71,6 +73,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
       kill(pid, number) {
         const signal = signalName(number) as SignalName
         sent.push(`${signal} ${pid}`)
+        if (foreign.has(pid)) throw new NativeError('kill', 1, 'EPERM')
         const one = all.get(Math.abs(pid))
         if (one === undefined) return false
         if (one.obeys.includes(signal)) clock.at(clock.nowMs(), () => end(one.pid))
@@ -107,6 +110,8 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
     },
     unfinished,
     loggers,
+    /** Processes of another user. */
+    foreign,
     /** @param depth of a service; absent: any other slot */
     slot(pid: number, stopSignal: SignalName, stopTimeoutMs: number, obeys: readonly SignalName[], depth?: number) {
       add(pid, `comm-${pid}`, obeys)
@@ -182,6 +187,17 @@ describe('stop', () => {
       'CONT 14',
     ])
     expect(s.said).toEqual([])
+  })
+
+  test('a process of another user that came from outside is not reported; a slot that cannot be signalled is', async () => {
+    const s = scene()
+    s.add(13, 'runc:[2:INIT]', [], 0)
+    s.foreign.add(13)
+    s.slot(10, 'TERM', 1_000, [])
+    s.foreign.add(10)
+    await s.after(100)
+    expect(s.sent).toEqual(['TERM 10', 'TERM 13'])
+    expect(s.said).toEqual(['cannot send SIGTERM to slot-10 (pid 10): kill: EPERM'])
   })
 
   test('without other processes it is over at once', async () => {
