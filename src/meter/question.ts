@@ -8,6 +8,8 @@ export interface MeteredQuestion {
   readonly model: string
   /** The stream was asked to say what it has used, although the client has not asked for that. */
   readonly addsUsage: boolean
+  /** Most tokens that all of its answers may have; undefined: it names no limit. */
+  readonly mostOutputTokens: number | undefined
 }
 
 /** Paths whose streams say what they have used only when they are asked to. */
@@ -20,15 +22,24 @@ const ASKED = ['chat/completions', 'completions']
  */
 export function meteredQuestion(path: string, body: Buffer): MeteredQuestion {
   const value = parsed(body)
-  if (value === undefined) return { body, model: '', addsUsage: false }
+  if (value === undefined) return { body, model: '', addsUsage: false, mostOutputTokens: undefined }
   const model = typeof value.model === 'string' ? value.model.slice(0, MAX_MODEL_CHARS) : ''
+  const mostOutputTokens = path === 'embeddings' ? 0 : mostOf(value)
   const { stream, stream_options: options } = value
-  if (stream !== true || !ASKED.includes(path)) return { body, model, addsUsage: false }
   const given = isRecord(options) ? options : {}
-  if (given.include_usage === true) return { body, model, addsUsage: false }
+  if (stream !== true || !ASKED.includes(path) || given.include_usage === true)
+    return { body, model, addsUsage: false, mostOutputTokens }
   const next = { ...value, stream_options: { ...given, include_usage: true } }
-  return { body: Buffer.from(JSON.stringify(next)), model, addsUsage: true }
+  return { body: Buffer.from(JSON.stringify(next)), model, addsUsage: true, mostOutputTokens }
 }
+
+/** The limit of each answer, as chat, completions and responses name it, for as many answers as are wanted. */
+function mostOf({ n, max_completion_tokens, max_tokens, max_output_tokens }: Record<string, unknown>) {
+  const limit = [max_completion_tokens, max_tokens, max_output_tokens].find(isCount)
+  return limit === undefined ? undefined : limit * (isCount(n) ? n : 1)
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0
 
 const MAX_MODEL_CHARS = 200
 

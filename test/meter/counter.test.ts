@@ -1,7 +1,7 @@
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test } from 'vitest'
 import { type Ledger, openLedger } from '../../src/meter/ledger/ledger.ts'
 import { BUILT_IN_PRICES } from '../../src/meter/prices.ts'
-import { Counter } from '../../src/meter/proxy/counter.ts'
+import { Counter, type Ticket } from '../../src/meter/proxy/counter.ts'
 import { quickScratchDir } from '../support/scratch.ts'
 
 const lines: string[] = []
@@ -84,6 +84,77 @@ test('a model without a price counts its tokens, with one line that names the fi
   expect(lines).toEqual([
     'warn: model "my-7b" has no price: its tokens count, its cost does not; add it to /data/prices.yaml',
   ])
+})
+
+describe('requests side by side', () => {
+  const here = new AbortController().signal
+  const question = (mostOutputTokens?: number) => ({
+    ...{ body: Buffer.from('{}'), model: 'gpt-4o', addsUsage: false, mostOutputTokens },
+  })
+  const admit = (most?: number, holder: typeof coder | typeof inTask = coder, gone = here) =>
+    counter.admit(holder, budget, question(most), BUILT_IN_PRICES, gone)
+  const isTicket = (one: unknown): one is Ticket => typeof one === 'object' && one !== null && 'finish' in one
+  /** Waits for what can happen by itself. */
+  const settled = () => new Promise((resolve) => setImmediate(resolve))
+  const end = (ticket: unknown, usd: number): void => {
+    if (!isTicket(ticket)) throw new Error(`not admitted: ${JSON.stringify(ticket)}`)
+    ticket.note({ usage: { inputTokens: 0, cachedTokens: 0, outputTokens: usd * 100_000 }, model: 'gpt-4o' })
+    ticket.finish(true)
+  }
+
+  test('go out together while they stay below the limit, and one by one where they could pass it', async () => {
+    const all: unknown[] = []
+    // 0.40 USD at most for each: two of them stay below 1 USD, three do not.
+    for (let n = 0; n < 20; n++) void admit(40_000).then((one) => all.push(one))
+    await settled()
+    expect(all.map(isTicket)).toEqual([true, true])
+    end(all[0], 0.3)
+    await settled()
+    expect(all).toHaveLength(2) // 0.30 spent, 0.40 on its way: another 0.40 could pass it
+    end(all[1], 0.2)
+    await settled()
+    expect(all.map(isTicket)).toEqual([true, true, true])
+    end(all[2], 0.4)
+    await settled()
+    end(all[3], 0.2) // alone, although it may cost more than what is left
+    await settled()
+    expect(all.slice(4)).toHaveLength(16)
+    expect(all.slice(4)).toEqual(Array(16).fill(expect.objectContaining({ code: 'budget_spent' })))
+    expect(lines.filter((line) => line.includes('wait for each other'))).toEqual([
+      'warn: requests of coder wait for each other, because together they could pass its budget',
+    ])
+  })
+
+  test('without a limit of its own a request may use as much as the largest answer before it', async () => {
+    end(await admit(), 0.6)
+    const all: unknown[] = []
+    for (let n = 0; n < 2; n++) void admit().then((one) => all.push(one))
+    await settled()
+    expect(all).toHaveLength(1)
+    end(all[0], 0.1)
+    await settled()
+    end(all[1], 0)
+  })
+
+  test('those of a task wait for each other at the limit of the task, and for no other one', async () => {
+    const first = await admit(20_000, inTask)
+    const second = admit(20_000, inTask)
+    const other = await admit(20_000, { ...inTask, task: 't_2' })
+    end(first, 0.3)
+    expect(await second).toMatchObject({ code: 'task_budget_spent' })
+    end(other, 0)
+  })
+
+  test('a client that goes while it waits makes room, and one that asks for nothing does not wait', async () => {
+    const first = await admit(200_000)
+    const stop = new AbortController()
+    const second = admit(200_000, coder, stop.signal)
+    expect(isTicket(await counter.admit(coder, budget, undefined, BUILT_IN_PRICES, here))).toBe(true)
+    stop.abort()
+    expect(await second).toBeUndefined()
+    end(first, 0)
+    end(await admit(200_000), 0)
+  })
 })
 
 test('a profile without a budget is never refused', () => {

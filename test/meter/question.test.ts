@@ -26,6 +26,16 @@ test.each([
   expect(meteredQuestion(path, bytes)).toEqual({ body: bytes, model: '', addsUsage: false })
 })
 
+test.each([
+  [{ max_completion_tokens: 7, max_tokens: 9 }, 'chat/completions', 7],
+  [{ max_tokens: 9, n: 3 }, 'chat/completions', 27],
+  [{ max_output_tokens: 5 }, 'responses', 5],
+  [{ max_tokens: 'many', n: -1 }, 'completions', undefined],
+  [{ input: 'x' }, 'embeddings', 0],
+])('%j of %s has so many tokens at most: %s', (body, path, most) => {
+  expect(asked(body, path).mostOutputTokens).toBe(most)
+})
+
 test.each(['', 'no JSON', '[1]', '"x"'])('%j is passed on for the endpoint to judge', (text) => {
   const bytes = Buffer.from(text)
   expect(meteredQuestion('chat/completions', bytes)).toEqual({ body: bytes, model: '', addsUsage: false })

@@ -12,11 +12,15 @@ import {
   type Reached,
   reachedLimit,
   reachedTaskLimit,
+  type Spent,
 } from '../budget.ts'
+import { estimate, sumOf } from '../estimate.ts'
 import type { Ledger } from '../ledger/ledger.ts'
 import { costNanos, type Prices } from '../prices.ts'
+import type { MeteredQuestion } from '../question.ts'
 import { budgetSpent, type Refusal, taskBudgetSpent } from '../refusals.ts'
 import type { Counted } from '../usage.ts'
+import { Reservations } from './reservations.ts'
 
 export interface CounterOptions {
   readonly ledger: Ledger
@@ -34,16 +38,66 @@ export interface Ticket {
   drop(): void
 }
 
-/** Most models and profiles that a warning is remembered for. */
-const MOST_WARNED = 1000
+/** Most models and profiles that something is remembered about. */
+const MOST_REMEMBERED = 1000
 
 /** Admits requests and counts them. */
 export class Counter {
   readonly #options: CounterOptions
   readonly #warned = new Set<string>()
+  readonly #reservations = new Reservations()
+  /** Tokens of the largest answer of each profile. */
+  readonly #largestOutput = new Map<string, number>()
 
   constructor(options: CounterOptions) {
     this.#options = options
+  }
+
+  /**
+   * Admits a request, which may go out now. Near a limit, requests that could pass it together go one after the other:
+   * this waits until those before it are counted.
+   * @param question undefined: it asks for nothing that costs
+   * @param gone the client no longer waits
+   * @returns why it must not go out; undefined: the client has gone
+   * @throws HermesError when the ledger cannot be read or written
+   */
+  async admit(
+    holder: MeterHolder,
+    budget: Budget | null,
+    question: MeteredQuestion | undefined,
+    prices: Prices,
+    gone: AbortSignal,
+  ): Promise<Ticket | Refusal | undefined> {
+    const { profile } = holder
+    while (!gone.aborted) {
+      const mayUse = question && estimate(question, this.#largestOutput.get(profile) ?? 0, prices)
+      const refusal = this.refusal(holder, budget)
+      if (refusal !== undefined) return refusal
+      // In one turn: no other request comes in between.
+      if (budget === null || mayUse === undefined || this.#hasRoom(holder, budget, mayUse))
+        return this.begin(holder, budget, question?.model ?? '', prices, mayUse)
+      this.#warnOnce(
+        `near ${profile}`,
+        `requests of ${profile} wait for each other, because together they could pass its budget`,
+      )
+      await this.#reservations.change(profile, gone)
+    }
+    return undefined
+  }
+
+  /** Whether the request and those on their way stay below each limit. Alone it always goes. */
+  #hasRoom(holder: MeterHolder, budget: Budget, mayUse: Spent): boolean {
+    const { ledger, clock } = this.#options
+    const { profile, task, board = '' } = holder
+    const others = this.#reservations.of(profile)
+    if (others.length === 0) return true
+    const spent = ledger.spent(profile, periodStart(budget, dayOf(clock.wallMs())))
+    const all = others.map((one) => one.estimate)
+    if (reachedLimit(budget, sumOf([spent, mayUse, ...all])) !== undefined) return false
+    const sameTask = others.filter((one) => one.holder.task === task && (one.holder.board ?? '') === board)
+    if (task === undefined || budget.taskUsd === null || sameTask.length === 0) return true
+    const ofTask = sumOf([ledger.taskSpent(profile, board, task), mayUse, ...sameTask.map((one) => one.estimate)])
+    return reachedTaskLimit(budget, ofTask) === undefined
   }
 
   /** @returns why the request must not go out. @throws HermesError when the ledger cannot be read */
@@ -58,14 +112,19 @@ export class Counter {
     return ofTask === undefined ? undefined : taskBudgetSpent(profile, task, ofTask)
   }
 
-  /** Writes the request down; it may go out now. @throws HermesError when that is not possible */
-  begin(holder: MeterHolder, budget: Budget | null, model: string, prices: Prices): Ticket {
+  /**
+   * Writes the request down; it may go out now.
+   * @param mayUse reserved until it is counted
+   * @throws HermesError when that is not possible
+   */
+  begin(holder: MeterHolder, budget: Budget | null, model: string, prices: Prices, mayUse?: Spent): Ticket {
     const { ledger, clock } = this.#options
     const { profile, task = '', board = '' } = holder
     const day = dayOf(clock.wallMs())
     const id = randomUUID()
     let counted = false
     ledger.begin({ id, day, profile, board, task, model })
+    const giveBack = mayUse && this.#reservations.add({ holder, estimate: mayUse })
     const attempt = (act: () => void): void => {
       try {
         act()
@@ -74,6 +133,12 @@ export class Counter {
       }
     }
     let over = false
+    const end = (act: () => void): void => {
+      if (over) return
+      over = true
+      attempt(act)
+      giveBack?.()
+    }
     return {
       note: (answer) =>
         attempt(() => {
@@ -82,22 +147,22 @@ export class Counter {
           if (nanos === undefined) this.#warnUnpriced(answer.model ?? model)
           ledger.note(id, answer.usage, nanos)
           counted = true
+          this.#remember(profile, answer.usage.outputTokens)
         }),
       finish: (isQuestion) =>
-        attempt(() => {
-          if (over) return
-          over = true
+        end(() => {
           if (counted) this.#reporting(holder, budget, () => ledger.finish(id))
           else if (isQuestion) this.#uncounted(id, profile)
           else ledger.drop(id)
         }),
-      drop: () =>
-        attempt(() => {
-          if (over) return
-          over = true
-          ledger.drop(id)
-        }),
+      drop: () => end(() => ledger.drop(id)),
     }
+  }
+
+  #remember(profile: string, outputTokens: number): void {
+    const known = this.#largestOutput.get(profile)
+    if (outputTokens <= (known ?? 0) || (known === undefined && this.#largestOutput.size >= MOST_REMEMBERED)) return
+    this.#largestOutput.set(profile, outputTokens)
   }
 
   /** Logs what the change has reached. */
@@ -158,7 +223,7 @@ export class Counter {
   }
 
   #warnOnce(about: string, text: string): void {
-    if (this.#warned.has(about) || this.#warned.size >= MOST_WARNED) return
+    if (this.#warned.has(about) || this.#warned.size >= MOST_REMEMBERED) return
     this.#warned.add(about)
     this.#options.log('warn', text)
   }

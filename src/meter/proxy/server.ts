@@ -7,7 +7,7 @@ import { idleConnections } from '../../system/net/idle-connections.ts'
 import { meteredPath, meteredQuestion } from '../question.ts'
 import { type Refusal, refusalBody, refused } from '../refusals.ts'
 import { passAnswer } from './answer.ts'
-import type { Counter } from './counter.ts'
+import type { Counter, Ticket } from './counter.ts'
 import type { Endpoints, ProfileEndpoint } from './endpoints.ts'
 import type { PriceFile } from './price-file.ts'
 import { sendUpstream, wasSent } from './upstream.ts'
@@ -109,12 +109,14 @@ async function forward(
   const isQuestion = method === 'POST'
   const question = meteredQuestion(path, body)
   const current = await prices.current()
-  let ticket: ReturnType<Counter['begin']>
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  let ticket: Ticket
   try {
-    // In one turn: no other request comes in between.
-    const refusal = counter.refusal(holder, budget)
-    if (refusal !== undefined) return refuse(request, response, refusal)
-    ticket = counter.begin(holder, budget, question.model, current)
+    const admitted = await counter.admit(holder, budget, isQuestion ? question : undefined, current, gone.signal)
+    if (admitted === undefined) return
+    if ('code' in admitted) return refuse(request, response, admitted)
+    ticket = admitted
   } catch (error) {
     if (!(error instanceof HermesError)) throw error
     log('error', `nothing is forwarded, because it could not be counted: ${error.message}`)

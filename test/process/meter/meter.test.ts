@@ -206,6 +206,33 @@ test('past its limit a profile gets no further request out, also after the meter
   await upstream[Symbol.asyncDispose]()
 })
 
+test('twenty requests at once do not pass the limit together', { timeout }, async () => {
+  await using scene = await startMeterScene({ budget: { usd: 1 } })
+  const { upstream } = scene
+  // 0.50 USD each.
+  const usage = { prompt_tokens: 0, completion_tokens: 50_000 }
+  upstream.behave({ do: 'stream', held: true, events: [{ choices: [] }, { choices: [], usage }, 'data: [DONE]\n\n'] })
+  let over = 0
+  const asked = Array.from({ length: 20 }, async () => {
+    const answer = await scene.ask({ stream: true, max_tokens: 50_000 })
+    await answer.text()
+    over++
+    return answer.status
+  })
+  await waitFor('the first one', () => upstream.requests.length > 0, patient)
+  await waitFor(
+    'all answers',
+    () => {
+      upstream.release()
+      return over === 20
+    },
+    patient,
+  )
+  const statuses = await Promise.all(asked)
+  expect(statuses.toSorted()).toEqual([...Array(2).fill(200), ...Array(18).fill(429)])
+  expect(upstream.requests).toHaveLength(2)
+})
+
 test('a budget that cannot be read lets nothing out, and the answer names file, key and expectation', {
   timeout,
 }, async () => {
