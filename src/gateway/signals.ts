@@ -6,7 +6,7 @@ export const STOPPING = ['TERM', 'INT', 'HUP', 'QUIT'] as const
  * Without a listener, this signal ends a container whose main program we are. USR1 is blocked in every Node process
  * of ours (src/system/programs/own-node.ts).
  */
-const MEANINGLESS = 'SIGUSR2'
+export const MEANINGLESS = 'SIGUSR2'
 const A_DAY_MS = 86_400_000
 
 export interface StopRequested {

@@ -1,7 +1,7 @@
-import { setImmediate as turn } from 'node:timers/promises'
+import { once } from 'node:events'
 import { loadNative } from '../system/native/native-libc.ts'
 import { SIGNALS } from '../system/signals.ts'
-import { STOPPING, type StopRequested } from './signals.ts'
+import { MEANINGLESS, STOPPING, type StopRequested } from './signals.ts'
 
 /** For `ps`. */
 const NAME = 'hermes gateway run: waits until the container stops'
@@ -26,11 +26,11 @@ export async function waitAsShell(stopped: StopRequested): Promise<void> {
   void stopped.first.then(() => {
     isStopped = true
   })
-  native.block(STOPPING.map((signal) => SIGNALS[signal]))
-  // Those that were caught before are in libuv's pipe.
-  await turn()
-  await turn()
-  if (!isStopped) stopped.forget()
-  for (const signal of STOPPING) native.unblock(SIGNALS[signal])
+  // Not by removing the listeners: a signal that was caught a moment before would be dropped with them.
+  for (const signal of STOPPING) native.endBy(SIGNALS[signal])
+  // Listeners are called in the order in which signals were caught: after this one, none before it is outstanding.
+  const last = once(process, MEANINGLESS)
+  process.kill(process.pid, MEANINGLESS)
+  await last
   if (!isStopped) process.execve('/bin/sh', [NAME, '-c', TEXT], process.env)
 }

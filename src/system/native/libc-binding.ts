@@ -36,6 +36,8 @@ const signatures = {
   kill: ['int', ['int', 'int']],
   tcgetattr: ['int', ['int', 'void *']],
   tcsetattr: ['int', ['int', 'int', 'void *']],
+  // The former handler comes back as a number.
+  signal: ['long', ['int', 'void *']],
   pthread_sigmask: ['int', ['int', 'void *', 'void *']],
   setgroups: ['int', ['size_t', 'void *']],
   setresgid: ['int', ['uint32', 'uint32', 'uint32']],

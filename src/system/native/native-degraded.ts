@@ -65,7 +65,7 @@ export function degradedNative(): Native {
         throw new NativeError('kill', -(errno ?? 0), code ?? 'unknown')
       }
     },
-    block: () => undefined,
+    endBy: () => undefined,
     unblock: () => undefined,
     dropPrivileges: dropByNode,
     refuseNewPrivileges: () => undefined,

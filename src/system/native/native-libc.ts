@@ -78,7 +78,6 @@ const SOCK_STREAM = 1
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const POLLOUT = 4
-const SIG_BLOCK = 0
 const SIG_UNBLOCK = 1
 /** sizeof(sigset_t) of glibc and musl; the kernel's 64 signals come first, the lowest bit is signal 1. */
 const SIGSET_BYTES = 128
@@ -114,13 +113,6 @@ function libcNative(koffi: Koffi): Native {
     pollfd.writeInt16LE(events, 4)
     call('poll', pollfd, 1, 0)
     return pollfd.readInt16LE(6)
-  }
-
-  const maskCall = (how: number, signals: readonly number[]): void => {
-    const set = Buffer.alloc(SIGSET_BYTES)
-    set.writeBigUInt64LE(signals.reduce((bits, signal) => bits | (1n << BigInt(signal - 1)), 0n))
-    // It returns the error's number instead of setting errno, and has none for these arguments.
-    raw('pthread_sigmask', how, set, null)
   }
 
   return {
@@ -265,8 +257,15 @@ function libcNative(koffi: Koffi): Native {
       if (error.code === 'ESRCH') return false
       throw error
     },
-    block: (signals) => maskCall(SIG_BLOCK, signals),
-    unblock: (signal) => maskCall(SIG_UNBLOCK, [signal]),
+    endBy(signal) {
+      raw('signal', signal, null)
+    },
+    unblock(signal) {
+      const set = Buffer.alloc(SIGSET_BYTES)
+      set.writeBigUInt64LE(1n << BigInt(signal - 1))
+      // It returns the error's number instead of setting errno, and has none for these arguments.
+      raw('pthread_sigmask', SIG_UNBLOCK, set, null)
+    },
     dropPrivileges({ uid, gid, groups }) {
       call('setgroups', groups.length, groups.length === 0 ? null : Uint32Array.from(groups))
       // Other processes of the same uid could set our limits by prlimit(2), which wants all three gids to be theirs,

@@ -107,8 +107,11 @@ export interface Native {
    * process (ESRCH)
    */
   kill(pid: number, signal: number): boolean
-  /** pthread_sigmask(SIG_BLOCK) of the calling thread: these signals stay pending. Does nothing without the binding. */
-  block(signals: readonly number[]): void
+  /**
+   * signal(2) with SIG_DFL, past Node's handler: most signals then end this process at once. Node's listeners still get
+   * those that were caught before. Does nothing without the binding.
+   */
+  endBy(signal: number): void
   /**
    * pthread_sigmask(SIG_UNBLOCK) of the calling thread: signals pending from before are delivered now. Does nothing
    * without the binding.

@@ -176,7 +176,7 @@ export class FakeNative implements Native {
     // Likewise.
   }
 
-  block(): void {}
+  endBy(): void {}
 
   unblock(): void {
     // Signals are imagined: none is ever blocked.
