@@ -1,8 +1,15 @@
 /** Explains in one line why a task is not running. For ready tasks, the reason is the tick's own decision. */
 import { instantText } from '../system/instant.ts'
+import { oneLine } from '../system/text/foreign-text.ts'
 import { elapsedText } from '../system/text/span.ts'
 import { ANY, type Status, type Task } from './task.ts'
 import type { Decision, Reason } from './tick.ts'
+
+export interface DamagedFile {
+  readonly name: string
+  readonly path: string
+  readonly state: 'missing' | 'changed'
+}
 
 export interface WhyFacts {
   readonly task: Task
@@ -13,6 +20,8 @@ export interface WhyFacts {
   readonly defaultAssignee: string | null
   /** Reason why no tick runs by itself; null: ticks do run. */
   readonly noDispatcher: string | null
+  /** Files of the task that are missing or changed; absent: none. */
+  readonly damaged?: readonly DamagedFile[]
   /** A tick comes after so long at most. */
   readonly intervalSeconds: number
 }
@@ -22,12 +31,31 @@ export interface Why {
   readonly status: Status
   /** Reason code for programs: the tick's reason, or the status. */
   readonly reason: string
+  /** Only if there are any. */
+  readonly attachments?: readonly DamagedFile[]
   readonly text: string
 }
+
+/** Damaged files that are named. */
+const NAMED = 3
 
 const time = (ms: number): string => instantText(ms) ?? `an invalid time (${ms})`
 
 export function why(facts: WhyFacts): Why {
+  const { damaged = [], task } = facts
+  const { text, ...rest } = whyNot(facts)
+  if (damaged.length === 0) return { ...rest, text }
+  return { ...rest, attachments: damaged, text: `${text}. ${damagedText(damaged, task.id)}` }
+}
+
+function damagedText(damaged: readonly DamagedFile[], id: string): string {
+  const files = damaged.slice(0, NAMED).map(({ path, state }) => `${oneLine(path)} is ${state}`)
+  const more = damaged.length > NAMED ? [`${damaged.length - NAMED} more`] : []
+  const worker = damaged.length === 1 ? 'its worker does not get that attachment' : 'its worker does not get them'
+  return `${[...files, ...more].join(', ')}: ${worker} (hermes kanban attachments ${id})`
+}
+
+function whyNot(facts: WhyFacts): Why {
   const { task, decision } = facts
   const ended = decision.ends.get(task.id)
   const found = decision.reasons.get(task.id)

@@ -13,6 +13,10 @@ export interface Attachment extends NewAttachment {
   readonly by: string
 }
 
+export interface TaskAttachment extends Attachment {
+  readonly taskId: string
+}
+
 /** An attachment as a worker gets it. */
 export interface HandedFile {
   readonly name: string

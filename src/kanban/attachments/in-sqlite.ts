@@ -5,7 +5,15 @@
  *
  * The table is made with the first attachment; versions that do not know it leave it alone.
  */
-import { type Attachment, MAX_ATTACHMENTS, type NewAttachment, nameTaken, noAttachment, tooMany } from './attachment.ts'
+import {
+  type Attachment,
+  MAX_ATTACHMENTS,
+  type NewAttachment,
+  nameTaken,
+  noAttachment,
+  type TaskAttachment,
+  tooMany,
+} from './attachment.ts'
 
 type Value = string | number | null
 interface Sql {
@@ -28,6 +36,7 @@ const TABLE = `CREATE TABLE IF NOT EXISTS attachments (
   author TEXT NOT NULL, PRIMARY KEY (task_id, name))`
 
 interface Row {
+  readonly task_id: string
   readonly name: string
   readonly size_bytes: number
   readonly sha256: string
@@ -41,6 +50,14 @@ const hasTable = (sql: Sql): boolean =>
 /** By name. */
 export const readAttachments = (sql: Sql, id: string): readonly Attachment[] =>
   hasTable(sql) ? sql.all<Row>('SELECT * FROM attachments WHERE task_id = ? ORDER BY name', id).map(attachmentOf) : []
+
+/** Of every task, by task and name. A copy that came back from a database may lack tasks that had some. */
+export const readAllAttachments = (sql: Sql): readonly TaskAttachment[] =>
+  hasTable(sql)
+    ? sql
+        .all<Row>('SELECT * FROM attachments WHERE task_id IN (SELECT id FROM tasks) ORDER BY task_id, name')
+        .map((row) => ({ taskId: row.task_id, ...attachmentOf(row) }))
+    : []
 
 const attachmentOf = ({ name, size_bytes, sha256, at, author }: Row): Attachment => ({
   name,

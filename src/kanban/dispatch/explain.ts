@@ -6,6 +6,7 @@ import { HermesError } from '../../system/errors.ts'
 import type { Installation } from '../installation.ts'
 import { type Jobs, supervisorJobs } from '../jobs/jobs.ts'
 import type { Board } from '../port/board.ts'
+import { damagedFiles } from '../store/attachments.ts'
 import { isClosed } from '../task.ts'
 import { type Why, why } from '../why.ts'
 import { planDispatch } from './dispatch.ts'
@@ -65,6 +66,7 @@ export async function explainTask({ connect, ...base }: ExplainFacts, board: Boa
     openParents: (await board.parents(id)).filter((parent) => !isClosed(parent.status)),
     decision,
     defaultAssignee: rules.defaultAssignee,
+    damaged: await damagedFiles(board, id),
     noDispatcher: missing,
     intervalSeconds: readWrittenRules(base.home).dispatchIntervalSeconds,
   })

@@ -4,7 +4,7 @@
  * throws an error whose {@link databaseProblem} is `busy`, and the caller decides whether to try again.
  */
 import type { Clock } from '../../system/clock.ts'
-import type { Attachment, NewAttachment } from '../attachments/attachment.ts'
+import type { Attachment, NewAttachment, TaskAttachment } from '../attachments/attachment.ts'
 import type { HandoverFacts, HandoverLimits } from '../handover/facts.ts'
 import type { Operation } from '../operations.ts'
 import type { NewRoutine, Routine } from '../routines/routine.ts'
@@ -227,6 +227,8 @@ export interface Board extends Tasks, TickBoard {
   set(key: SettingKey, value: unknown, actor: Actor): Promise<void>
   /** The files that are attached to a task, by name; none on a board in a database. @throws HermesError FAILED */
   attachments(id: string): Promise<readonly Attachment[]>
+  /** The attachments of every task, by task and name. */
+  allAttachments(): Promise<readonly TaskAttachment[]>
   /**
    * Attaches a file.
    * @param place puts the file in place, durably; while this runs, no other change is made

@@ -1,4 +1,5 @@
 /** The rows of a board as they are copied from one to another: every column by its name, instants in milliseconds. */
+import type { Row as RoutineRow } from '../routines/row.ts'
 import type { CommentRow, EventRow, RunRow, TaskRow } from './rows.ts'
 
 /**
@@ -77,7 +78,24 @@ export const COLUMNS = {
     payload: 'json',
     at: 'number',
   } satisfies Columns<EventRow>,
+  routines: {
+    name: 'text',
+    cron: 'text',
+    tz: 'text',
+    catch_up: 'text',
+    task: 'text',
+    paused: 'integer',
+    created_by: 'text',
+    created_at: 'number',
+    settled_until: 'number',
+  } satisfies Columns<RoutineRow>,
 } as const
+
+/**
+ * The table that was added later: a board has it since its first routine. A board without routines is written without
+ * a word about them, as older versions write and read it.
+ */
+export const ADDED_TABLE = 'routines' satisfies TableName
 
 /**
  * Columns that were added later. A row in which they are null is written without them, so that an older version reads
@@ -98,6 +116,7 @@ export const KEY: Readonly<Record<TableName, readonly string[]>> = {
   runs: ['id'],
   comments: ['id'],
   events: ['id'],
+  routines: ['name'],
 }
 
 /** The tables that number their rows. A number is never given twice, not even after its row was removed. */

@@ -153,6 +153,7 @@ export class PostgresBoard implements Board {
     await this.require(id)
     return []
   }
+  allAttachments = async () => []
   attach = () => Promise.reject(noFilesInDatabase(this.place.slug))
   detach = () => Promise.reject(noFilesInDatabase(this.place.slug))
 

@@ -2,6 +2,7 @@
 import { notEmpty } from '../port/refusals.ts'
 import type { Seal } from '../port/seal.ts'
 import {
+  ADDED_TABLE,
   type ColumnKind,
   type CopiedRow,
   columnsOf,
@@ -16,6 +17,7 @@ import {
   TABLES,
   type TableName,
 } from '../port/transfer.ts'
+import { hasRoutines, makeRoutines } from '../routines/in-postgres.ts'
 import type { Writing } from './changes.ts'
 import { type Client, storable, type Value } from './connection.ts'
 import { rows } from './queries.ts'
@@ -37,6 +39,7 @@ const TYPE: Readonly<Record<ColumnKind, string>> = {
 export function reader(client: Client, s: string): Snapshot {
   return {
     async read(table, after) {
+      if (table === ADDED_TABLE && !(await hasRoutines(client, s))) return []
       const found = await rows<CopiedRow>(client, readSql(s, table, after !== undefined), ...keyOf(table, after))
       return table === 'events' ? found.map((row) => ({ ...row, payload: inOrder(row.payload) })) : found
     },
@@ -71,8 +74,10 @@ export async function fill<T>(on: Writing, use: (intake: Intake) => Promise<T>, 
 }
 
 /** Others can read. */
-const keepWritersOut = ({ client, s }: Writing): Promise<unknown> =>
-  client.query(`LOCK TABLE ${TABLES.map((table) => `${s}.${table}`).join(', ')} IN SHARE ROW EXCLUSIVE MODE`)
+async function keepWritersOut({ client, s }: Writing): Promise<void> {
+  await makeRoutines(client, s)
+  await client.query(`LOCK TABLE ${TABLES.map((table) => `${s}.${table}`).join(', ')} IN SHARE ROW EXCLUSIVE MODE`)
+}
 
 const intakeOf = ({ client, s }: Writing): Intake => ({
   ...reader(client, s),

@@ -5,35 +5,32 @@ type Value = string | number | null
 interface Sql {
   all<R>(sql: string, ...values: readonly Value[]): R[]
   run(sql: string, ...values: readonly Value[]): { readonly changes: number }
-  write<T>(work: () => T): T
 }
 
-const TABLE = `CREATE TABLE IF NOT EXISTS routines (
+export const ROUTINES_TABLE = `CREATE TABLE IF NOT EXISTS routines (
   name TEXT PRIMARY KEY, cron TEXT NOT NULL, tz TEXT NOT NULL, catch_up TEXT NOT NULL, task TEXT NOT NULL,
   paused INTEGER NOT NULL DEFAULT 0, created_by TEXT NOT NULL, created_at INTEGER NOT NULL,
   settled_until INTEGER NOT NULL)`
 
-const hasTable = (sql: Sql): boolean =>
+export const hasRoutines = (sql: Sql): boolean =>
   sql.all("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'routines'").length > 0
 
 export const readRoutines = (sql: Sql): readonly Routine[] =>
-  hasTable(sql) ? sql.all<Row>('SELECT * FROM routines ORDER BY name').map(routineOf) : []
+  hasRoutines(sql) ? sql.all<Row>('SELECT * FROM routines ORDER BY name').map(routineOf) : []
 
-/** @throws HermesError REFUSED: there is one of this name */
+/** Inside a transaction. @throws HermesError REFUSED: there is one of this name */
 export function addRoutine(sql: Sql, { name, cron, tz, catchUp, task }: NewRoutine, by: string, wallMs: number): void {
-  sql.write(() => {
-    sql.run(TABLE)
-    const { changes } = sql.run(
-      `INSERT INTO routines (name, cron, tz, catch_up, task, created_by, created_at, settled_until)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
-      ...[name, cron, tz, catchUp, JSON.stringify(task), by, wallMs, wallMs],
-    )
-    if (changes === 0) throw isTaken(name)
-  })
+  sql.run(ROUTINES_TABLE)
+  const { changes } = sql.run(
+    `INSERT INTO routines (name, cron, tz, catch_up, task, created_by, created_at, settled_until)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING`,
+    ...[name, cron, tz, catchUp, JSON.stringify(task), by, wallMs, wallMs],
+  )
+  if (changes === 0) throw isTaken(name)
 }
 
 export function changeRoutine(sql: Sql, name: string, change: RoutineChange, wallMs: number): boolean {
-  if (!hasTable(sql)) return false
+  if (!hasRoutines(sql)) return false
   const until = change.settledUntilMs ?? (change.isPaused === false ? wallMs : 0)
   const paused = change.isPaused === undefined ? null : Number(change.isPaused)
   return (
@@ -45,4 +42,4 @@ export function changeRoutine(sql: Sql, name: string, change: RoutineChange, wal
 }
 
 export const removeRoutine = (sql: Sql, name: string): boolean =>
-  hasTable(sql) && sql.run('DELETE FROM routines WHERE name = ?', name).changes > 0
+  hasRoutines(sql) && sql.run('DELETE FROM routines WHERE name = ?', name).changes > 0

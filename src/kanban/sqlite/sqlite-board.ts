@@ -1,4 +1,10 @@
-import { addAttachment, dropAttachment, type Note, readAttachments } from '../attachments/in-sqlite.ts'
+import {
+  addAttachment,
+  dropAttachment,
+  type Note,
+  readAllAttachments,
+  readAttachments,
+} from '../attachments/in-sqlite.ts'
 import type { Actor, Attempt, Board, FilePlace } from '../port/board.ts'
 import { settingsInFile } from '../port/refusals.ts'
 import type { Intake, Snapshot } from '../port/transfer.ts'
@@ -21,7 +27,7 @@ import {
   statusCounts,
 } from './queries.ts'
 import { removeArchived, removeTask } from './remove.ts'
-import { sealOf, unseal } from './seal.ts'
+import { requireUnsealed, sealOf, unseal } from './seal.ts'
 import type { Tables } from './tables.ts'
 import {
   readAttempt,
@@ -127,6 +133,8 @@ export class SqliteBoard implements Board {
     })
   }
 
+  allAttachments = async () => readAllAttachments(this.#tables)
+
   async attach(...[id, file, place, actor]: Of<'attach'>): Promise<void> {
     this.#tables.write(() => {
       requireTask(this.#tables, id)
@@ -154,9 +162,17 @@ export class SqliteBoard implements Board {
 
   routines = async () => readRoutines(this.#tables)
   addRoutine = async (...[routine, { name, wallMs }]: Of<'addRoutine'>) =>
-    addRoutine(this.#tables, routine, name, wallMs)
-  changeRoutine = async (...args: Of<'changeRoutine'>) => changeRoutine(this.#tables, ...args)
-  removeRoutine = async (...args: Of<'removeRoutine'>) => removeRoutine(this.#tables, ...args)
+    this.#unsealed((tables) => addRoutine(tables, routine, name, wallMs))
+  changeRoutine = async (...args: Of<'changeRoutine'>) => this.#unsealed((tables) => changeRoutine(tables, ...args))
+  removeRoutine = async (...args: Of<'removeRoutine'>) => this.#unsealed((tables) => removeRoutine(tables, ...args))
+
+  /** Tables that are made when they are needed have no triggers that would refuse changes of a board that has moved. */
+  #unsealed<T>(change: (tables: Tables) => T): T {
+    return this.#tables.write(() => {
+      requireUnsealed(this.#tables)
+      return change(this.#tables)
+    })
+  }
 
   wallMs = async (...[clock]: Of<'wallMs'>) => clock.wallMs()
   holdTicks = (...args: Of<'holdTicks'>) => takeTickLock(this.place, ...args)

@@ -1,6 +1,7 @@
 /** All rows of a board, to be copied. */
 import { notEmpty } from '../port/refusals.ts'
 import {
+  ADDED_TABLE,
   type CopiedRow,
   columnsOf,
   type Intake,
@@ -14,6 +15,7 @@ import {
   TABLES,
   type TableName,
 } from '../port/transfer.ts'
+import { hasRoutines, ROUTINES_TABLE } from '../routines/in-sqlite.ts'
 import type { Addition } from './additions.ts'
 import { seal, sealOf, unseal } from './seal.ts'
 import type { Tables, Value } from './tables.ts'
@@ -37,9 +39,9 @@ export function fill<T>(tables: Tables, use: (intake: Intake) => Promise<T>, fro
   return tables.hold('IMMEDIATE', async () => {
     if (from !== undefined && sealOf(tables) !== undefined) {
       unseal(tables)
-      for (const table of TABLES.toReversed()) tables.run(`DELETE FROM ${table}`)
+      for (const table of tablesIn(tables).toReversed()) tables.run(`DELETE FROM ${table}`)
     }
-    if (TABLES.some((table) => tables.get(`SELECT 1 FROM ${table} LIMIT 1`) !== undefined))
+    if (tablesIn(tables).some((table) => tables.get(`SELECT 1 FROM ${table} LIMIT 1`) !== undefined))
       throw notEmpty(tables.place.slug)
     const result = await use(intakeOf(tables))
     if (from !== undefined) seal(tables, { kind: 'copying', place: from })
@@ -47,10 +49,14 @@ export function fill<T>(tables: Tables, use: (intake: Intake) => Promise<T>, fro
   })
 }
 
+const tablesIn = (tables: Tables): readonly TableName[] =>
+  hasRoutines(tables) ? TABLES : TABLES.filter((table) => table !== ADDED_TABLE)
+
 const intakeOf = (tables: Tables): Intake => ({
   ...reader(tables),
   kept: (text) => text,
   async add(table, rows) {
+    if (table === ADDED_TABLE) tables.run(ROUTINES_TABLE)
     const columns = Object.entries(columnsOf(table))
     const sql = `INSERT INTO ${table} (${columns.map(([name]) => name).join(', ')})
           VALUES (${columns.map(() => '?').join(', ')})`
@@ -71,6 +77,7 @@ function reader(tables: Tables): Snapshot {
   return {
     async read(table, after) {
       const rows: CopiedRow[] = []
+      if (table === ADDED_TABLE && !hasRoutines(tables)) return rows
       let characters = 0
       for (const row of tables.iterate<CopiedRow>(
         readSql(tables, table, after !== undefined),

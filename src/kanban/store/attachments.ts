@@ -13,6 +13,7 @@ import {
   noFilesInDatabase,
 } from '../attachments/attachment.ts'
 import type { Actor, Board, BoardPlace } from '../port/board.ts'
+import type { DamagedFile } from '../why.ts'
 import { DEFAULT_BOARD } from './places.ts'
 
 /** The group reads them as well: hermes runs under the runtime user, a person may be in its group. */
@@ -37,7 +38,7 @@ function taskDir(place: BoardPlace, id: string): string {
 }
 
 /** `missing`: there is no such file; `changed`: it is not what was attached. */
-export type FileState = 'there' | 'missing' | 'changed'
+type FileState = 'there' | DamagedFile['state']
 
 export interface ListedAttachment extends Attachment {
   readonly path: string
@@ -47,11 +48,31 @@ export interface ListedAttachment extends Attachment {
 /** The attachments of a task, by name. The size is compared, not the content. */
 export async function listAttachments(board: Board, id: string): Promise<readonly ListedAttachment[]> {
   const found = await board.attachments(id)
-  return found.map((one) => {
-    const path = join(taskDir(board.place, id), one.name)
-    return { ...one, path, state: stateOf(path, one.sizeBytes) }
-  })
+  return found.map((one) => listed(board.place, id, one))
 }
+
+function listed(place: BoardPlace, id: string, one: Attachment): ListedAttachment {
+  const path = join(taskDir(place, id), one.name)
+  return { ...one, path, state: stateOf(path, one.sizeBytes) }
+}
+
+/** Attachments of one task whose files are missing or changed. */
+export const damagedFiles = async (board: Board, id: string): Promise<readonly DamagedFile[]> =>
+  damagedOf(await listAttachments(board, id))
+
+/** How many attachments the tasks of a board have, and those whose files are missing or changed. */
+export async function checkAttachments(
+  board: Board,
+): Promise<{ readonly count: number; readonly damaged: readonly (DamagedFile & { readonly taskId: string })[] }> {
+  const all = await board.allAttachments()
+  const damaged = all.flatMap((one) =>
+    damagedOf([listed(board.place, one.taskId, one)]).map((file) => ({ taskId: one.taskId, ...file })),
+  )
+  return { count: all.length, damaged }
+}
+
+const damagedOf = (files: readonly ListedAttachment[]): readonly DamagedFile[] =>
+  files.flatMap(({ name, path, state }) => (state === 'there' ? [] : [{ name, path, state }]))
 
 /** No link to one. */
 const isRealDirectory = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true

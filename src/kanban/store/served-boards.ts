@@ -68,6 +68,7 @@ export class ServedBoards implements Boards {
       place,
       wallMs: async () => (await this.#ask({ ask: 'time', board, mode })).result as number,
       holdTicks: (clock, waitMs) => this.holdTicks(place, clock, waitMs),
+      allAttachments: async () => [],
       attach: () => Promise.reject(noFilesInDatabase(board)),
       detach: () => Promise.reject(noFilesInDatabase(board)),
       snapshot: () => refuseCopy(),

@@ -9,8 +9,8 @@ export interface Piece {
   readonly rows: number
 }
 
-/** A board in pieces of some megabytes at most. */
-export async function* exportBoard(snapshot: Snapshot, board: string): AsyncGenerator<Piece> {
+/** A board in pieces of some megabytes at most. @param attachments files that its tasks have, which are left out */
+export async function* exportBoard(snapshot: Snapshot, board: string, attachments = 0): AsyncGenerator<Piece> {
   const tally = new Tally()
   const piece = (lines: readonly Line[]): Piece => {
     const texts = lines.map((line) => {
@@ -20,7 +20,7 @@ export async function* exportBoard(snapshot: Snapshot, board: string): AsyncGene
     })
     return { text: texts.join(''), rows: lines.filter(({ type }) => type === 'row').length }
   }
-  yield piece([{ type: 'header', board }])
+  yield piece([{ type: 'header', board, attachments }])
   for await (const { table, rows } of pagesOf(snapshot)) yield piece(rows.map((row) => ({ type: 'row', table, row })))
   yield piece([{ type: 'last', last: await snapshot.lastNumbers() }])
   yield { text: `${formatLine(tally.end())}\n`, rows: 0 }

@@ -3,6 +3,7 @@ import { HermesError } from '../../system/errors.ts'
 import type { TableName } from '../port/transfer.ts'
 import {
   ADDED_COLUMNS,
+  ADDED_TABLE,
   type ColumnKind,
   type CopiedRow,
   columnsOf,
@@ -11,6 +12,7 @@ import {
   NUMBERED,
   TABLES,
 } from '../port/transfer.ts'
+import { problemOfRow, type Row as RoutineRow } from '../routines/row.ts'
 import { STATUSES } from '../task.ts'
 
 const FORMAT = 'hermes-kanban'
@@ -24,13 +26,15 @@ const WORD: Readonly<Record<TableName, string>> = {
   runs: 'run',
   comments: 'comment',
   events: 'event',
+  routines: 'routine',
 }
 const TABLE_OF: ReadonlyMap<string, TableName> = new Map(TABLES.map((table) => [WORD[table], table]))
 
 export type RowCounts = Readonly<Record<TableName, number>>
 
 export type Line =
-  | { readonly type: 'header'; readonly board: string }
+  /** `attachments`: files that are attached to its tasks, and are not in the text. */
+  | { readonly type: 'header'; readonly board: string; readonly attachments?: number }
   | { readonly type: 'row'; readonly table: TableName; readonly row: CopiedRow }
   | { readonly type: 'last'; readonly last: LastNumbers }
   /** `sha256`: of all bytes before this line. */
@@ -43,14 +47,27 @@ export const formatLine = (line: Line): string =>
 function jsonOf(line: Line): string {
   switch (line.type) {
     case 'header':
-      return JSON.stringify({ format: FORMAT, version: VERSION, board: line.board })
+      return JSON.stringify({
+        format: FORMAT,
+        version: VERSION,
+        board: line.board,
+        ...(line.attachments && { attachments: line.attachments }),
+      })
     case 'row':
       return JSON.stringify({ [WORD[line.table]]: rowInOrder(line.table, line.row) })
     case 'last':
       return JSON.stringify({ last: Object.fromEntries(NUMBERED.map((table) => [table, line.last[table]])) })
     case 'end':
       return JSON.stringify({
-        end: { ...Object.fromEntries(TABLES.map((table) => [table, line.counts[table]])), sha256: line.sha256 },
+        end: {
+          ...Object.fromEntries(
+            TABLES.filter((table) => table !== ADDED_TABLE || line.counts[table] > 0).map((table) => [
+              table,
+              line.counts[table],
+            ]),
+          ),
+          sha256: line.sha256,
+        },
       })
   }
 }
@@ -77,7 +94,9 @@ export function parseLine(text: string): Line {
   }
   if (word === 'end') {
     const end = fields(value, 'end')
-    const counts = Object.fromEntries(TABLES.map((table) => [table, count(end, table)])) as RowCounts
+    const counts = Object.fromEntries(
+      TABLES.map((table) => [table, table === ADDED_TABLE && end[table] === undefined ? 0 : count(end, table)]),
+    ) as RowCounts
     return { type: 'end', counts, sha256: String(end.sha256) }
   }
   const table = TABLE_OF.get(word)
@@ -85,9 +104,10 @@ export function parseLine(text: string): Line {
   return { type: 'row', table, row: parseRow(table, fields(value, word)) }
 }
 
-function header({ format, version, board }: CopiedRow): Line {
+function header({ format, version, board, attachments }: CopiedRow): Line {
   if (format !== FORMAT || typeof board !== 'string') throw wrong('it does not begin an exported board')
-  if (version === VERSION) return { type: 'header', board }
+  if (version === VERSION)
+    return { type: 'header', board, ...(Number.isSafeInteger(attachments) && { attachments: Number(attachments) }) }
   throw new HermesError('FAILED', `the format has version ${JSON.stringify(version)}; this version reads ${VERSION}`, {
     next: 'use the version that wrote it, or a newer one',
   })
@@ -105,6 +125,8 @@ function parseRow(table: TableName, row: CopiedRow): CopiedRow {
   })
   const result: CopiedRow = Object.fromEntries(parsed)
   if (table === 'tasks') checkTask(result)
+  const problem = table === 'routines' ? problemOfRow(result as unknown as RoutineRow) : undefined
+  if (problem !== undefined) throw wrong(problem)
   return result
 }
 

@@ -24,6 +24,8 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024
 export interface ExportReader {
   /** The board that was exported. */
   readonly board: string
+  /** Files that were attached to its tasks, which are not in the text. */
+  readonly attachments: number
   /**
    * Reads the rest into a board, and checks counts and checksums of the text and of what the board has stored.
    * @param progress after each row, with its size
@@ -44,7 +46,11 @@ export async function readExport(text: AsyncIterable<Uint8Array>, name: string):
     })
   const tally = new Tally()
   tally.add(line, first.value.text)
-  return { board: line.board, into: (intake, progress) => fill(intake, lines, tally, name, progress) }
+  return {
+    board: line.board,
+    attachments: line.attachments ?? 0,
+    into: (intake, progress) => fill(intake, lines, tally, name, progress),
+  }
 }
 
 interface NumberedLine {

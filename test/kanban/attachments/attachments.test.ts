@@ -13,6 +13,8 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { board as checkBoard } from '../../../src/cli/checks/board.ts'
+import { makeContext } from '../../../src/cli/context/context.ts'
 import { kanbanCli } from '../../support/kanban/cli.ts'
 
 interface Listed {
@@ -161,6 +163,37 @@ test('files and links that an agent plants in the directory are neither listed, 
   })
   expect((await cli.kanban('delete', id, '--yes')).code).toBe(0)
   expect([existsSync(dir), readdirSync(elsewhere)]).toEqual([false, ['given']])
+})
+
+test('why and doctor name the attachments whose files are missing or changed', async () => {
+  const cli = await withTask()
+  using _ = cli
+  const { id, file, dir, home, env } = cli
+  const output = { out: () => undefined, err: () => undefined, closed: false }
+  const doctor = () => checkBoard(makeContext({ env, bundleDir: home, profile: undefined, json: false, output }))
+  expect(await doctor()).toEqual([])
+  await cli.json('attach', id, file('a', 'a'), file('b', 'b'), file('c', 'c'))
+  expect(await doctor()).toEqual([{ check: 'board', state: 'ok', text: 'the files of all 3 attachments are there' }])
+  expect(await cli.json('why', id)).not.toHaveProperty('attachments')
+  rmSync(join(dir, 'a'))
+  expect((await cli.kanban('why', id)).out).toContain(
+    `. ${dir}/a is missing: its worker does not get that attachment (hermes kanban attachments ${id})\n`,
+  )
+  writeFileSync(join(dir, 'b'), 'longer')
+  expect(await cli.json('why', id)).toMatchObject({
+    reason: 'unassigned',
+    attachments: [
+      { name: 'a', state: 'missing', path: join(dir, 'a') },
+      { name: 'b', state: 'changed', path: join(dir, 'b') },
+    ],
+    text: expect.stringContaining(`${dir}/a is missing, ${dir}/b is changed: its worker does not get them`),
+  })
+  expect(await doctor()).toMatchObject([
+    { state: 'warn', text: `board "default": an attachment of ${id} is missing: ${dir}/a` },
+    { state: 'warn', text: `board "default": an attachment of ${id} is changed: ${dir}/b` },
+  ])
+  rmSync(join(home, 'kanban', 'attachments'), { recursive: true })
+  expect(await doctor()).toHaveLength(3)
 })
 
 test('attachments go with a board that is renamed', async () => {

@@ -12,7 +12,7 @@ import { exported, smallBoard } from './transfer-contract.ts'
 
 const actor = { name: 'tester', wallMs: 1_800_000_000_000 }
 const warn = (): void => undefined
-const ROWS = { tasks: 2, links: 1, runs: 1, comments: 1, events: 5 }
+const ROWS = { tasks: 2, links: 1, runs: 1, comments: 1, events: 5, routines: 0 }
 
 const textOf = (boards: Boards, slug: string): Promise<string> =>
   withBoard(boards, boards.place(slug), { mode: 'read', warn, evenSealed: true }, exported)

@@ -40,6 +40,14 @@ const crashed = [
   { status: 'ready', failures: 1, pauses: 0, pausedUntilMs: null, autoBlocked: false },
 ] as const
 
+const daily = {
+  name: 'daily',
+  cron: '0 9 * * *',
+  tz: 'UTC',
+  catchUp: 'one',
+  task: { title: 'Report \u{1F600}', body: 'line 1\nline 2', assignee: 'alpha', priority: 3 },
+} as const
+
 const linesOf = (text: string): string[] => text.split('\n').slice(0, -1)
 
 /** A board with a few rows in each table. */
@@ -52,18 +60,16 @@ export async function smallBoard(board: Board): Promise<void> {
 
 const program = join(import.meta.dirname, '../../support/programs/fills-board.ts')
 
-/** Imports in a process of its own, which dies when it has printed this line. */
+/** Imports in a process of its own, which dies by KILL when it has printed this line. */
 async function killedAt({ address }: ContractScene, text: string, line: string): Promise<void> {
-  const child = spawn(process.execPath, [program, ...address], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const env = { ...process.env, DIES_AT: line }
+  const child = spawn(process.execPath, [program, ...address], { env, stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   // It may be gone before it has read all.
   child.stdin.on('error', () => undefined).end(text)
   let isSeen = false
   for await (const printed of createInterface(child.stdout)) {
-    if (printed !== line) continue
-    isSeen = true
-    child.kill('SIGKILL')
-    break
+    if (printed === line) isSeen = true
   }
   await ended
   expect(isSeen, `it printed ${line}`).toBe(true)
@@ -86,6 +92,49 @@ export function transferContract(name: string, open: () => Promise<ContractScene
         }),
         { numRuns: size(12, 500) },
       )
+    })
+
+    test('has its routines, and a time that has made its task makes no second one', async () => {
+      await using from = await open()
+      await using to = await open()
+      await smallBoard(from.board)
+      const without = await exported(from.board)
+      expect(without).not.toContain('routine')
+      await from.board.addRoutine(daily, actor)
+      await from.board.addRoutine({ ...daily, name: 'paused' }, actor)
+      await from.board.changeRoutine('paused', { isPaused: true }, actor.wallMs)
+      const settledUntilMs = actor.wallMs * 2
+      await from.board.changeRoutine('daily', { settledUntilMs }, actor.wallMs)
+      const text = await exported(from.board)
+      expect(linesOf(text).filter((line) => line.startsWith('{"routine"'))).toHaveLength(2)
+      expect(text).toMatch(/"routines":2,"sha256"/)
+      await imported(to.board, text)
+      expect(await exported(to.board)).toBe(text)
+      expect(await to.board.routines()).toEqual(await from.board.routines())
+      expect(await to.board.routines()).toMatchObject([
+        { ...daily, isPaused: false, settledUntilMs },
+        { name: 'paused', isPaused: true },
+      ])
+      await expect(imported(to.board, without)).rejects.toMatchObject({ code: 'REFUSED' })
+    })
+
+    test('a board with nothing but a routine is not empty, and a routine that hermes did not make is refused', async () => {
+      await using from = await open()
+      await using to = await open()
+      await from.board.addRoutine(daily, actor)
+      const text = await exported(from.board)
+      await expect(imported(from.board, text)).rejects.toMatchObject({ code: 'REFUSED' })
+      const empty = await exported(to.board)
+      const [header, line = '', ...rest] = text.split('\n')
+      const { routine } = JSON.parse(line) as { routine: Readonly<Record<string, unknown>> }
+      for (const change of [{ catch_up: 'two' }, { name: '../daily' }, { task: '{' }, { task: 'null' }]) {
+        const wrong = [header, JSON.stringify({ routine: { ...routine, ...change } }), ...rest].join('\n')
+        await expect(imported(to.board, wrong)).rejects.toMatchObject({
+          code: 'FAILED',
+          message: expect.stringMatching(/line 2: the routine ".*daily" is not one that hermes makes/),
+        })
+      }
+      expect(await exported(to.board)).toBe(empty)
     })
 
     test('goes on counting where it stopped, also behind numbers whose rows are gone', async () => {
@@ -195,6 +244,7 @@ export function transferContract(name: string, open: () => Promise<ContractScene
       await using scene = await open()
       const { board } = scene
       await smallBoard(board)
+      await board.addRoutine(daily, actor)
       const [running] = await board.running()
       if (running === undefined) throw new Error('nothing runs')
       const text = await exported(board)
@@ -209,6 +259,9 @@ export function transferContract(name: string, open: () => Promise<ContractScene
         () => other.comment(id, 'x', actor),
         () => other.change('heartbeat', id, {}, { ...actor, runId: running.run_id ?? 0 }),
         () => other.change('complete', id, {}, actor),
+        () => other.addRoutine({ ...daily, name: 'another' }, actor),
+        () => other.changeRoutine('daily', { isPaused: true }, actor.wallMs),
+        () => other.removeRoutine('daily'),
         () => steps(other).extendClaim(running, actor.wallMs),
         () => steps(other).endRun(running, ...crashed, actor.wallMs),
       ])
@@ -218,6 +271,7 @@ export function transferContract(name: string, open: () => Promise<ContractScene
       await board.unseal()
       expect(await other.seal()).toBeUndefined()
       await (await scene.another()).comment(id, 'x', actor)
+      expect(await other.removeRoutine('daily')).toBe(true)
     })
 
     test('a move that fails leaves the board in use', async () => {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -71,6 +72,31 @@ describe.skipIf(why !== undefined)(`hermes kanban migrate (${why ?? 'a server of
     delete cli.env[DATABASE]
     expect(await bothTexts(cli)).toEqual(after)
     await cli.create('made here')
+  })
+
+  test('routines go with their board, and attachments stay in the volume, which the command says', async () => {
+    using cli = await filled()
+    const id = await cli.create('with a file')
+    writeFileSync(join(cli.home, 'list.csv'), '1,2')
+    await cli.json('attach', id, join(cli.home, 'list.csv'))
+    await cli.json('routine', 'create', 'daily', '--cron', '0 9 * * *', '--title', 'Report')
+    const url = freshUrl()
+    const stay = `1 attachment left in ${join(cli.home, 'kanban', 'attachments')}; the board in the database has none`
+    const moved = await cli.kanban('migrate', '--to', url)
+    expect(moved.out).toContain(`, 5 events, 1 routines\n  ${stay}\nboard "second" moved: `)
+    const again = await cli.json<{ boards: unknown[] }>('migrate', '--to', url)
+    expect(again.boards).toEqual([
+      { board: 'default', moved: false, left: stay },
+      { board: 'second', moved: false },
+    ])
+    cli.env[DATABASE] = url
+    expect(await cli.json('routine', 'list')).toMatchObject([{ name: 'daily', paused: false, title: 'Report' }])
+    expect(await cli.json('attachments', id)).toEqual([])
+    await cli.json('routine', 'pause', 'daily')
+    expect((await cli.kanban('migrate', '--to', 'sqlite')).out).toMatch(/5 events, 1 routines\nboard "second"/)
+    delete cli.env[DATABASE]
+    expect(await cli.json('routine', 'list')).toMatchObject([{ name: 'daily', paused: true }])
+    expect(await cli.json('attachments', id)).toMatchObject([{ name: 'list.csv', state: 'there' }])
   })
 
   test('a board that cannot be moved is named, and the others are moved', async () => {

@@ -76,6 +76,24 @@ test('import without --board fills the board that was exported, on another machi
   expect((await to.kanban('export')).out).toBe(readFileSync(file, 'utf8'))
 })
 
+test('attachments are left out, which export and import say', async () => {
+  using from = await cliWithTasks()
+  using to = kanbanCli()
+  const id = await from.create('with files')
+  const file = join(from.home, 'board.jsonl')
+  await from.json('attach', id, join(from.home, 'profiles', 'coder', 'config.yaml'))
+  await from.json('attach', id, join(from.home, 'profiles', 'coder', 'config.yaml'), '--name', 'another')
+  const left = `left out: 2 attachments in ${join(from.home, 'kanban', 'attachments')}`
+  expect(await from.kanban('export', file)).toMatchObject({ code: 0, err: `hermes: ${left}\n` })
+  expect(await from.json('export', file)).toMatchObject({ attachments_left_out: 2 })
+  expect(await to.kanban('import', file)).toMatchObject({
+    code: 0,
+    err: `hermes: ${file} does not have 2 attachments; copy them from where it was exported, and attach them again\n`,
+  })
+  expect(await to.json('attachments', id)).toEqual([])
+  expect((await to.kanban('export', file)).err).toBe('')
+})
+
 test('an import is refused by one line: into a board with tasks, of another file, of no file', async () => {
   using cli = await cliWithTasks()
   const file = join(cli.home, 'board.jsonl')

@@ -1,4 +1,5 @@
-// Imports a board from its standard input: node fills-board.ts sqlite HOME | node fills-board.ts postgres URL SLUG
+// Imports a board from its standard input, and dies by KILL behind the line DIES_AT:
+// node fills-board.ts sqlite HOME | node fills-board.ts postgres URL SLUG
 import { writeSync } from 'node:fs'
 import type { Board } from '../../../src/kanban/port/board.ts'
 import { openPostgres } from '../../../src/kanban/postgres/database-boards.ts'
@@ -15,14 +16,20 @@ function open(): Promise<Board> {
     : openPostgres({ slug, file: '' }, where, options)
 }
 
+/** By its own hand: from outside, the signal could come when all is done. */
+function say(line: string): void {
+  writeSync(1, `${line}\n`)
+  if (process.env.DIES_AT === line) process.kill(process.pid, 'SIGKILL')
+}
+
 const board = await open()
 let rows = 0
 const reader = await readExport(process.stdin, 'standard input')
 await board.fill((intake) =>
   reader.into(intake, () => {
     rows += 1
-    if (rows % 100 === 0) writeSync(1, `${rows}\n`)
+    if (rows % 100 === 0) say(`${rows}`)
   }),
 )
-writeSync(1, 'done\n')
+say('done')
 await board.close()

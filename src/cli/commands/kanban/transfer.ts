@@ -1,7 +1,8 @@
 /** Commands that copy whole boards. */
 
-import { createReadStream, existsSync, statSync } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { type Boards, withBoard } from '../../../kanban/port/boards.ts'
+import { ADDED_TABLE } from '../../../kanban/port/transfer.ts'
 import { attachmentsDir } from '../../../kanban/store/attachments.ts'
 import { boardsInDatabase, boardsInFiles } from '../../../kanban/store/boards.ts'
 import { parseSlug } from '../../../kanban/store/places.ts'
@@ -63,24 +64,24 @@ async function exportTo(context: Context, input: Input): Promise<Outcome> {
   const [file = '-'] = input.args
   if (file !== '-') requireReplaceable(file)
   let counted = 0
-  const place = await onBoard(context, input, 'read', (board) =>
-    board.snapshot((snapshot) =>
+  let attachments = 0
+  const place = await onBoard(context, input, 'read', async (board) => {
+    attachments = (await board.allAttachments()).length
+    return board.snapshot((snapshot) =>
       withProgress(context, { verb: 'exported', one: 'row', many: 'rows' }, (progress) =>
         interruptible(async (signal) => {
-          const pieces = exportBoard(snapshot, board.place.slug)
+          const pieces = exportBoard(snapshot, board.place.slug, attachments)
           counted = await write(context, file, pieces, signal, progress)
           return board.place
         }),
       ),
-    ),
-  )
-  const files = attachmentsDir(place)
-  if (files !== undefined && existsSync(files))
-    context.output.err(`hermes: attachments are left out; they are in ${files}\n`)
+    )
+  })
+  if (attachments > 0) context.output.err(`hermes: left out: ${filesText(attachments)} in ${attachmentsDir(place)}\n`)
   if (file === '-') return context.output.closed ? { exitCode: EXIT.failed } : {}
   return {
     text: `board "${place.slug}" exported to ${file}: ${counted} rows\n`,
-    json: { board: place.slug, file, rows: counted },
+    json: { board: place.slug, file, rows: counted, ...(attachments > 0 && { attachments_left_out: attachments }) },
   }
 }
 
@@ -130,14 +131,28 @@ async function importFrom(context: Context, input: Input): Promise<Outcome> {
         ),
       ),
     )
-    return { text: `board "${slug}" filled from ${name}: ${countsText(counts)}\n`, json: { board: slug, ...counts } }
+    const { attachments } = reader
+    if (attachments > 0)
+      context.output.err(
+        `hermes: ${name} does not have ${filesText(attachments)}; copy them from where it was exported, and attach them again\n`,
+      )
+    return {
+      text: `board "${slug}" filled from ${name}: ${countsText(counts)}\n`,
+      json: { board: slug, ...countsOf(counts), ...(attachments > 0 && { attachments_left_out: attachments }) },
+    }
   } finally {
     stream.destroy()
   }
 }
 
+const filesText = (attachments: number): string => `${attachments} attachment${attachments === 1 ? '' : 's'}`
+
+/** Without routines, where there are none. */
+const countsOf = (counts: RowCounts): Readonly<Record<string, number>> =>
+  Object.fromEntries(Object.entries(counts).filter(([table, n]) => table !== ADDED_TABLE || n > 0))
+
 const countsText = (counts: RowCounts): string =>
-  Object.entries(counts)
+  Object.entries(countsOf(counts))
     .map(([table, n]) => `${n} ${table}`)
     .join(', ')
 
@@ -166,7 +181,7 @@ async function migrate(context: Context, input: Input): Promise<Outcome> {
 
 /** A board that cannot be moved does not affect the others. */
 async function moveAll(context: Context, from: Boards, to: Boards): Promise<Outcome> {
-  const moved: { readonly board: string; readonly rows: RowCounts | null }[] = []
+  const moved: { readonly board: string; readonly rows: RowCounts | null; readonly left: string | undefined }[] = []
   let failed = 0
   const places = await from.list()
   for (const { slug } of places) {
@@ -176,16 +191,17 @@ async function moveAll(context: Context, from: Boards, to: Boards): Promise<Outc
         { verb: `board "${slug}": moved`, one: 'row', many: 'rows' },
         (progress) => moveBoard(slug, { from, to, clock: context.clock, warn: warnOn(context), progress }),
       )
-      moved.push({ board: slug, rows })
+      moved.push({ board: slug, rows, left: await filesLeft(from, slug) })
     } catch (error) {
       if (!(error instanceof HermesError)) throw error
       failed += 1
       context.output.err(`hermes: board "${slug}" was not moved: ${oneLine(errorLine(error))}\n`)
     }
   }
-  const lines = moved.map(({ board, rows }) =>
+  const lines = moved.flatMap(({ board, rows, left }) => [
     rows === null ? `board "${board}" had been moved before\n` : `board "${board}" moved: ${countsText(rows)}\n`,
-  )
+    ...(left === undefined ? [] : [`  ${left}\n`]),
+  ])
   const next =
     to.kept === 'files'
       ? 'unset HERMES_KANBAN_DATABASE, and start the container again'
@@ -193,7 +209,25 @@ async function moveAll(context: Context, from: Boards, to: Boards): Promise<Outc
   const end = places.length === 0 ? 'no boards to move\n' : failed > 0 ? '' : `  next: ${next}\n`
   return {
     text: lines.join('') + end,
-    json: { boards: moved.map(({ board, rows }) => ({ board, moved: rows !== null, ...rows })), failed },
+    json: {
+      boards: moved.map(({ board, rows, left }) => ({
+        board,
+        moved: rows !== null,
+        ...(rows && countsOf(rows)),
+        ...(left && { left }),
+      })),
+      failed,
+    },
     exitCode: failed > 0 ? EXIT.failed : EXIT.done,
   }
+}
+
+/** Files of a board in the volume that do not go to the database, in one line; undefined: there are none. */
+async function filesLeft(from: Boards, slug: string): Promise<string | undefined> {
+  const place = from.place(slug)
+  const directory = attachmentsDir(place)
+  if (directory === undefined) return undefined
+  const options = { mode: 'read', evenSealed: true, warn: () => undefined } as const
+  const { length } = await withBoard(from, place, options, (board) => board.allAttachments())
+  return length === 0 ? undefined : `${filesText(length)} left in ${directory}; the board in the database has none`
 }
