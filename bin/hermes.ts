@@ -11,7 +11,7 @@ import { HANDOVER_VARIABLE } from '../src/protocol/handover.ts'
 import { truthy } from '../src/system/markers.ts'
 import { canDropByNode, dropByNode } from '../src/system/native/drop-by-node.ts'
 import { type CommandLine, dashboardRun, gatewayRun, splitCommandLine } from '../src/system/programs/command-line.ts'
-import { giveBackSaved } from '../src/system/programs/own-node.ts'
+import { giveBackSaved, NODE_COMES_ALONG } from '../src/system/programs/own-node.ts'
 import type { Handed } from './bundles/handover.ts'
 
 const OLDEST_NODE = 24
@@ -21,7 +21,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   if (Number(process.versions.node.split('.')[0]) < OLDEST_NODE) {
     output.err(
       `hermes: needs Node ${OLDEST_NODE} or newer, this is ${process.versions.node}\n` +
-        '  next: npm ci installs one; start hermes by its wrapper bin/hermes\n',
+        `  next: ${NODE_COMES_ALONG}\n`,
     )
     return 1
   }

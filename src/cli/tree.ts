@@ -6,6 +6,7 @@ import { CONFIG_COMMANDS } from './commands/config.ts'
 import { DOCTOR_COMMANDS } from './commands/doctor.ts'
 import { ENV_COMMANDS } from './commands/env.ts'
 import { GATEWAY_COMMANDS } from './commands/gateway.ts'
+import { HOST_COMMANDS } from './commands/host/index.ts'
 import { ATTACHMENT_COMMANDS } from './commands/kanban/attachments/commands.ts'
 import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
 import { LOGIN_COMMANDS } from './commands/login.ts'
@@ -34,6 +35,7 @@ export const GROUPS: readonly Group[] = [
 export const COMMANDS: readonly Command[] = [
   ...PROFILE_COMMANDS,
   ...GATEWAY_COMMANDS,
+  ...HOST_COMMANDS,
   ...BASIC_COMMANDS,
   ...BACKUP_COMMANDS,
   ...CHAT_COMMANDS,

@@ -173,7 +173,7 @@ export async function openConnection({
 
 /** Where no supervisor answers. */
 export const START_IT =
-  'start it with npm start or docker start NAME; if it uses another HERMES_HOME, set that here too'
+  'start it with hermes start or docker start NAME; if it uses another HERMES_HOME, set that here too'
 
 /** @param where name of the place, as users know it */
 function cannotConnect(path: string, where: string, cause: NodeJS.ErrnoException): HermesError {

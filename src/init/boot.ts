@@ -97,7 +97,7 @@ export class Boot {
     const { facts, options, runDir } = this.#options.container
     const { home, uid } = facts
     const type = pasteableCommand({ HOME: options.env.HOME, home, runDir, uid, install: options.install }, 'status')
-    log('info', `supervising ${home}; Ctrl-C stops it. In a second terminal: ${type}`)
+    log('info', `supervising ${home}; Ctrl-C or hermes stop stops it. In a second terminal: ${type}`)
   }
 
   /** `docker run` with nothing but the image's name: a container that says nothing looks like one that hangs. */

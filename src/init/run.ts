@@ -4,6 +4,7 @@ import { hasCode } from '../system/error-code.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
+import { NODE_COMES_ALONG } from '../system/programs/own-node.ts'
 import type { Early } from './early.ts'
 import { killingAs } from './facts/as-runtime-user.ts'
 import { endCopy, givenEnvironment } from './facts/environment.ts'
@@ -56,7 +57,7 @@ export async function runInit(
     const { node } = process.versions
     if (Number.parseInt(node, 10) < OLDEST_NODE) {
       throw new HermesError('FAILED', `hermes needs Node ${OLDEST_NODE} or newer, this is ${node}`, {
-        next: 'npm ci brings one along; start through the wrapper bin/init',
+        next: NODE_COMES_ALONG,
       })
     }
     if (problem !== undefined) own.line('error', problem)

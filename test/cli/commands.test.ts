@@ -38,7 +38,7 @@ describe('without a supervisor', () => {
     const { code, stdout, stderr } = await run(line)
     expect({ code, stdout }).toEqual({ code: 4, stdout: '' })
     expect(stderr).toMatch(
-      /^hermes: Hermes is not running here \(.+\)\n {2}next: start it with npm start or docker start NAME; .+\n$/,
+      /^hermes: Hermes is not running here \(.+\)\n {2}next: start it with hermes start or docker start NAME; .+\n$/,
     )
   })
 
@@ -222,7 +222,9 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
     ['status now', 'hermes status takes no arguments, but got "now"', 'hermes status --help'],
     ['profile show a b', 'hermes profile show takes at most one argument, but got "b"', 'hermes profile'],
     ['log coder', 'unknown command', 'hermes logs?'],
-    ['start coder', 'unknown command', 'hermes gateway start coder?'],
+    ['start coder', 'hermes start takes no name', 'hermes gateway start coder'],
+    ['-p coder stop', 'hermes stop takes no name', 'hermes gateway stop coder'],
+    ['restart coder', 'unknown command', 'hermes gateway restart coder?'],
     ['list', 'unknown command', 'hermes profile list?'],
     ['create coder', 'unknown command', 'hermes profile create coder?'],
     ['ps', 'unknown command', 'hermes status?'],

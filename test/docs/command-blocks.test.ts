@@ -10,6 +10,7 @@ const ELSEWHERE = {
   'docs/many-machines.md': 'test/container/alone/many-machines.test.ts',
   'docs/podman.md': 'test/container/engines/podman.test.ts',
   'docs/swarm.md': 'test/container/engines/swarm.test.ts',
+  'docs/install.md': 'test/process/checkout/install.test.ts',
   // `npm ci` wants the registry; what it makes, and the rest, is in
   'README.md': 'test/process/checkout/npm-start.test.ts',
   'docs/first-run.md': 'test/process/checkout/npm-start.test.ts',

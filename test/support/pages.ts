@@ -65,12 +65,17 @@ export function runsWithDocker(page: Page, block: Block): boolean {
 /** Typed into a copy of the checkout, beside `npm run dev` (test/process/checkout/contributing.test.ts). */
 export const OF_DEVELOPERS: readonly string[] = ['CONTRIBUTING.md', 'docs/debugging.md']
 
+/** Typed by a user with a home of its own, in which it installs the package (test/process/checkout/install.test.ts). */
+const OF_INSTALLERS = ['docs/install.md']
+
 /** Typed on a machine without Docker, against a supervisor of its own (test/process/checkout/docs.test.ts). */
 export function runsByHand(page: Page, block: Block): boolean {
   const needsEngine = (one: Block): boolean =>
     runsWithCluster(one) || /(^|\s)docker(-compose)? |localhost:|^npm (ci|run|start|test)/m.test(one.text)
   const speaksHermes = commandBlocks(page).some((one) => !needsEngine(one) && /(^|\/)hermes /m.test(one.text))
-  return speaksHermes && !needsEngine(block) && ![...OTHER_ENGINES, ...OF_DEVELOPERS].includes(page.path)
+  return (
+    speaksHermes && !needsEngine(block) && ![...OTHER_ENGINES, ...OF_DEVELOPERS, ...OF_INSTALLERS].includes(page.path)
+  )
 }
 
 const withoutBlocks = (text: string): string => text.replaceAll(/^ *```[\s\S]*?^ *```$/gm, '')

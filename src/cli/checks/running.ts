@@ -21,7 +21,7 @@ export const supervisor: Check = async (context) => {
     status = await withSupervisor(context, (client) => client.request('status', {}))
   } catch (error) {
     if (!(error instanceof HermesError)) throw error
-    return [warn('supervisor', error.message, error.next ?? 'start the container, or npm start in a checkout')]
+    return [warn('supervisor', error.message, error.next ?? 'start the container, or hermes start')]
   }
   const { phase, holderHost, slots, warnings, warningFacts = [] } = status
   const isSaid = reportedElsewhere(context)

@@ -16,18 +16,16 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { HermesError } from '../../system/errors.ts'
 import { type Native, NativeError } from '../../system/native/native.ts'
+import { lookAtRunLock, runLock } from '../../system/native/run-lock.ts'
 import { type RunPaths, runPaths } from '../../system/paths.ts'
 import { containerRunDir, type Environment, IMAGE_RUN_DIR, privateRunDir } from '../../system/programs/install.ts'
 import { readProcess } from '../../system/programs/proc.ts'
 import { RESULTS } from './exit-code-file.ts'
-
-/** In the run directory; locked while an init uses it. */
-const LOCK = 'lock'
 
 export interface RunDirectory {
   readonly paths: RunPaths
@@ -158,7 +156,7 @@ function clear(path: string, runDir: string): void {
  * @throws HermesError when there is one already
  */
 export function lockRunDirectory(native: Pick<Native, 'tryLock'>, { runDir, initPid }: RunPaths, home: string): void {
-  const fd = openSync(join(runDir, LOCK), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  const fd = openSync(runLock(runDir), constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   if (native.tryLock(fd) !== 'busy') return
   closeSync(fd)
   throw alreadyRunning(home, initPid)
@@ -170,15 +168,8 @@ export function lockRunDirectory(native: Pick<Native, 'tryLock'>, { runDir, init
  */
 export function refuseSecond(native: Pick<Native, 'isLocked'>, where: Place): void {
   const { runDir, initPid } = chooseRunDirectory(where).paths
-  let fd: number
-  try {
-    fd = openSync(join(runDir, LOCK), constants.O_RDONLY | constants.O_NOFOLLOW)
-  } catch {
-    return // no init was here, or we may not open the file: init itself will report that
-  }
-  const isLocked = native.isLocked(fd)
-  closeSync(fd)
-  if (isLocked) throw alreadyRunning(where.home, initPid)
+  // A hidden one is init's to report.
+  if (lookAtRunLock(native, runDir) === 'held') throw alreadyRunning(where.home, initPid)
 }
 
 function alreadyRunning(home: string, initPid: string): HermesError {
@@ -196,7 +187,7 @@ function alreadyRunning(home: string, initPid: string): HermesError {
  */
 function refuseForeignFiles(runDir: string): void {
   const names = readdirSync(runDir)
-  if (names.length === 0 || names.includes(LOCK)) return
+  if (names.length === 0 || names.includes(basename(runLock(runDir)))) return
   throw new HermesError('REFUSED', `${runDir} cannot be the run directory: it holds other files (${names[0]})`, {
     next: 'name an empty or new directory in HERMES_RUN_DIR',
   })

@@ -49,6 +49,10 @@ export const ownNode = (program: OwnProgram, install: string): readonly [string,
   join(install, 'lib', `${program}.cjs`),
 ]
 
+/** The next step for a Node that is too old. */
+export const NODE_COMES_ALONG =
+  'npm install brings one along, unless it omits optional packages; start hermes by its wrapper bin/hermes'
+
 /**
  * Variables that make the dynamic linker (ld.so(8)), the C library (iconv(3)) or OpenSSL (config(5)) load code from a
  * file that they name. A value may name a file that others can write, so what runs as root goes without them.

@@ -2,6 +2,8 @@
 export const SUBCOMMANDS = [
   'profile',
   'gateway',
+  'start',
+  'stop',
   'status',
   'usage',
   'logs',

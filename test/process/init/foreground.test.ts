@@ -116,7 +116,7 @@ test('says what it supervises and what to type next; nothing is dropped; the run
   expect(start.identity.uid).toBe(isRoot ? 4321 : process.getuid?.())
   expect(start.identity.home).toBe('/nowhere')
   expect(run.stderr).toContain(
-    `supervising ${run.home}; Ctrl-C stops it. In a second terminal: HERMES_HOME=${run.home} ${run.install.dir}/bin/hermes status`,
+    `supervising ${run.home}; Ctrl-C or hermes stop stops it. In a second terminal: HERMES_HOME=${run.home} ${run.install.dir}/bin/hermes status`,
   )
   expect(statSync(join(run.home, 'run')).mode & 0o777).toBe(0o700)
   expect(statSync(join(run.home, 'run/control.sock')).isSocket()).toBe(true)

@@ -23,9 +23,13 @@ own() {
     put_aside "NODE_${names%%[!A-Za-z0-9_]*}"
   done
   for name in $code_loaders; do put_aside "$name"; done
+  # npm puts the Node of a package inside it, or beside it (npx): both places have the writers of the package.
+  beside=$here
+  case $here in */node_modules/*/dist/bin) beside=${here%/*/dist/bin} ;; esac
   # lib/node: a Node of our own beside another one of the image's (docs/add-to-an-image.md).
   node=node
-  for candidate in /usr/local/bin/node "$here"/../../node_modules/node-linux-*/bin/node "$here/../lib/node"; do
+  for candidate in /usr/local/bin/node "$beside"/node-linux-*/bin/node "$here"/../../node_modules/node-linux-*/bin/node \
+    "$here/../lib/node"; do
     [ ! -x "$candidate" ] || node=$candidate
   done
   program=$1
