@@ -1,2 +1,9 @@
-// `hermes backup` and `hermes restore`; other commands do not load what they need.
-export { makeBackup, openBackup, readBackup, restoreBackup, spool } from '../../src/backup/program.ts'
+// The commands for backups and files of profiles; other commands do not load what they need.
+export {
+  importProfile,
+  makeBackup,
+  openBackup,
+  readBackup,
+  restoreBackup,
+  spool,
+} from '../../src/backup/program.ts'

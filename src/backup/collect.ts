@@ -33,6 +33,8 @@ export type AddText = (path: string, content: AsyncIterable<string>) => Promise<
 
 export interface CollectFacts {
   readonly home: string
+  /** `home` is only the directory of this profile. */
+  readonly profile?: string
   readonly wanted: Wanted
   readonly clock: Clock
   readonly versions: Manifest['versions']
@@ -119,9 +121,10 @@ class Collecting {
   }
 
   async run(): Promise<void> {
-    const { home, wanted, extras } = this.#facts
+    const { home, profile, wanted, extras } = this.#facts
+    const above = profile === undefined ? '' : `profiles/${profile}/`
     const passes = (path: string): boolean => {
-      const left = whyLeftOut(path, wanted)
+      const left = whyLeftOut(above + path, wanted)
       if (left !== undefined && left.usual !== true) this.#leave(path, left.why)
       return left !== undefined
     }
@@ -132,9 +135,10 @@ class Collecting {
   }
 
   result(): Pick<Collected, 'manifest' | 'missing' | 'leftOut'> {
-    const { home, wanted, versions } = this.#facts
+    const { home, profile, wanted, versions } = this.#facts
+    const profiles = profile === undefined ? listProfiles(home).profiles : [{ name: profile, dir: home }]
     const desired = Object.fromEntries(
-      listProfiles(home).profiles.flatMap(({ name, dir }) => {
+      profiles.flatMap(({ name, dir }) => {
         const state = readDesired(dir).wanted
         return state === null ? [] : [[name, state]]
       }),
@@ -145,6 +149,7 @@ class Collecting {
       versions,
       home,
       homeMode: modeOf(statSync(home)),
+      ...(profile !== undefined && { profile }),
       secrets: wanted.secrets,
       logs: wanted.logs,
       desired,

@@ -13,11 +13,18 @@ const TOP = ['backups', 'kanban-export', 'run', 'run.lease']
 /** Below kanban/: the last tick, what is handed to workers that run. */
 const KANBAN = ['kanban/dispatch', 'kanban/contexts']
 /** At the top of each profile. The manifest has the desired state. */
-const PROFILE = ['gateway.pid', 'gateway.lock', 'gateway_state.json', 'desired_state', 'processes.json', 'auth.lock']
+export const RUN_STATE: readonly string[] = [
+  'gateway.pid',
+  'gateway.lock',
+  'gateway_state.json',
+  'desired_state',
+  'processes.json',
+  'auth.lock',
+]
 const CACHE = 'home/.cache'
 
 /** Directories that a command is just building or removing. */
-const BEING_BUILT = /^(profiles\/\.(new|deleted)-|\.hermes-(backup|restore)-|kanban\/boards\/\.leaving-)/
+const BEING_BUILT = /^(profiles\/\.(new|deleted)-|\.hermes-(backup|restore|restoring)-|kanban\/boards\/\.leaving-)/
 const ON_ITS_WAY = /^profiles\/\.(moving|arriving)-[^/]+$/
 
 /**
@@ -32,7 +39,7 @@ export function whyLeftOut(
 ): { readonly why: string; readonly usual?: true } | undefined {
   if (ON_ITS_WAY.test(path)) return { why: 'is a profile on its way to another node' }
   const inProfile = path.replace(/^profiles\/[^/]+\//, '')
-  const isState = TOP.includes(path) || KANBAN.includes(path) || PROFILE.includes(inProfile) || BEING_BUILT.test(path)
+  const isState = TOP.includes(path) || KANBAN.includes(path) || RUN_STATE.includes(inProfile) || BEING_BUILT.test(path)
   if (isState) return { why: 'is state of a run', usual: true }
   if (inProfile === CACHE) return { why: 'is a cache', usual: true }
   if (!logs && (inProfile === 'logs' || path === 'kanban/logs')) return { why: 'is logs', usual: true }

@@ -49,6 +49,8 @@ export const Manifest = z.object({
   /** Path of the home when the backup was made. */
   home: z.string(),
   homeMode: Mode,
+  /** It is only this profile, whose directory stands for the home. */
+  profile: z.optional(z.string()),
   /** false: made with --without-secrets. */
   secrets: z.boolean(),
   logs: z.boolean(),

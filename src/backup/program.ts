@@ -12,6 +12,7 @@ import { databaseProblem } from '../system/files/sqlite.ts'
 import { type Collected, type CollectFacts, collect } from './collect.ts'
 import { decrypted, encrypted, HEAD_BYTES, isEncrypted } from './encryption.ts'
 import type { Manifest } from './manifest.ts'
+import { type Imported, type ImportFacts, importProfile } from './profile-import.ts'
 import { type Reader, readBackup } from './read.ts'
 import { type RestoreFacts, restoreBackup } from './restore.ts'
 
@@ -20,6 +21,8 @@ export interface BackupFacts extends Omit<CollectFacts, 'scratch'> {
   readonly to: string | Writable
   /** Encrypts the backup. */
   readonly passphrase?: string
+  /** Where files are collected that are not beside the backup; default: the home. */
+  readonly workIn?: string
 }
 
 export interface MadeBackup extends Pick<Collected, 'manifest' | 'missing' | 'leftOut'> {
@@ -27,7 +30,7 @@ export interface MadeBackup extends Pick<Collected, 'manifest' | 'missing' | 'le
   readonly bytes: number
 }
 
-/** Exports of the bundle of this file, which only `backup` and `restore` need. */
+/** Exports of the bundle of this file, which only the commands for backups need. */
 export interface BackupBundle {
   makeBackup(facts: BackupFacts): Promise<MadeBackup>
   spool(stream: Readable): Promise<{ readonly file: string } & AsyncDisposable>
@@ -35,16 +38,18 @@ export interface BackupBundle {
   openBackup(file: string, name: string, passphrase: () => Promise<string>): Promise<() => Promise<Readable>>
   readBackup(stream: Readable, name: string, reader?: Reader): Promise<Manifest>
   restoreBackup(facts: RestoreFacts): Promise<Manifest>
+  importProfile(facts: ImportFacts): Promise<Imported>
 }
 
-export { readBackup, restoreBackup }
+export { importProfile, readBackup, restoreBackup }
 
 /**
  * Makes a backup. If it fails or is killed, there is no file of that name, or the one that was there before.
  * @throws HermesError; the error of the file system
  */
 export const makeBackup: BackupBundle['makeBackup'] = async (facts) => {
-  const { to, home, passphrase } = facts
+  const { to, passphrase } = facts
+  const home = facts.workIn ?? facts.home
   const place = typeof to === 'string' ? dirname(to) : undefined
   // Where the backup goes may be a place that is only to see it encrypted.
   const parents = [...new Set([place === undefined || passphrase !== undefined ? home : place, place ?? home])]
@@ -143,7 +148,7 @@ export const spool: BackupBundle['spool'] = async (stream) => {
 export const openBackup: BackupBundle['openBackup'] = async (file, name, passphrase) => {
   if (!statSync(file).isFile())
     throw new HermesError('USAGE', `${name} is not a regular file`, {
-      next: 'pass its content: hermes restore - < FILE',
+      next: 'pass it on standard input, with - in the place of its name',
     })
   const handle = await promises.open(file)
   const head = Buffer.alloc(HEAD_BYTES)

@@ -52,7 +52,7 @@ export async function readBackup(stream: Readable, name: string, reader: Reader 
     return reading.end()
   } catch (thrown) {
     const error = failure ?? (thrown as Error)
-    if (error instanceof HermesError || isOfFileSystem(error)) throw error
+    if (error instanceof HermesError || isOfFileSystem(error) || error.name === 'AbortError') throw error
     throw reading.damaged(`is cut off or damaged ${reading.place}`, error)
   } finally {
     stream.destroy()

@@ -1,7 +1,8 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { parseKeep, removeOld, stampOf, tooOld } from '../../src/cli/commands/backup/keep.ts'
+import { stampOf } from '../../src/cli/commands/backup/destination.ts'
+import { parseKeep, removeOld, tooOld } from '../../src/cli/commands/backup/keep.ts'
 import { scratchDir } from '../support/scratch.ts'
 
 const name = (day: number, more = ''): string => `hermes-${stampOf(Date.UTC(2026, 0, day))}.tar.gz${more}`

@@ -14,7 +14,15 @@ interface Row {
 
 const GLOBAL = ['-p', '--profile', '--json', '--help']
 /** Arguments with these names are profiles. */
-const PROFILE_ARGUMENTS = ['profile delete', 'profile show', 'profile rename', 'profile use', 'logs', 'healthcheck']
+const PROFILE_ARGUMENTS = [
+  'profile delete',
+  'profile show',
+  'profile rename',
+  'profile use',
+  'profile export',
+  'logs',
+  'healthcheck',
+]
 
 function rowsOf(commands: readonly Command[], groups: readonly Group[]): readonly Row[] {
   const firsts = [...new Set(commands.map(({ path }) => path.split(' ')[0] ?? ''))]

@@ -76,9 +76,11 @@ export async function createProfile(home: string, name: string, options: CreateO
 }
 
 /**
- * Fails for a profile that was created in the meantime, because a non-empty directory is never replaced (rename(2)).
+ * Gives a directory that was built in `profiles/` its name.
+ * @throws HermesError EXISTS, also for a profile that was created in the meantime: a directory with something in it is
+ * never replaced (rename(2))
  */
-async function moveIntoPlace(staging: string, dir: string, name: string): Promise<void> {
+export async function moveIntoPlace(staging: string, dir: string, name: string): Promise<void> {
   await refuseExisting(dir, name)
   try {
     await promises.rename(staging, dir)

@@ -25,7 +25,8 @@ const TOUCH_EVERY = 64
 const LEFTOVER = /^\.(?:new|deleted)-/
 /** These lie in directories of users, so only their whole name makes one of them ours. */
 const OF_BACKUPS = /^\.hermes-(?:backup|restore)-[a-z0-9_-]+-\d+\.\d+\.\d+-[0-9a-z]+-[0-9a-z]+$/
-const OWNED = /^\.(?:new|deleted|hermes-backup|hermes-restore)-[a-z0-9_-]+-(\d+)\.(\d+)\.(\d+)-[0-9a-z]+-[0-9a-z]+$/
+const OWNED =
+  /^\.(?:new|deleted|hermes-backup|hermes-restore|hermes-restoring)-[a-z0-9_-]+-(\d+)\.(\d+)\.(\d+)-[0-9a-z]+-[0-9a-z]+$/
 
 /** PID namespaces are numbered; two containers have two. @returns `0` where /proc does not say */
 function ownNamespace(): string {
@@ -38,7 +39,10 @@ function ownNamespace(): string {
 }
 
 /** A name for a directory that this process builds (`new`) or removes (`deleted`). */
-export const stagingName = (kind: 'new' | 'deleted' | 'hermes-backup' | 'hermes-restore', profile: string): string =>
+export const stagingName = (
+  kind: 'new' | 'deleted' | 'hermes-backup' | 'hermes-restore' | 'hermes-restoring',
+  profile: string,
+): string =>
   `.${kind}-${profile}-${process.pid}.${readProcess(process.pid)?.startTime ?? 0}.${ownNamespace()}-${randomTag()}`
 
 /** Counts for `progress`, and shows others that the process working on `staging` is alive. */
@@ -70,7 +74,8 @@ async function sweep(parent: string, pattern: RegExp, progress?: Progress): Prom
   return swept
 }
 
-async function isLeft(path: string, name: string): Promise<boolean> {
+/** Tells whether the process that a directory of {@link stagingName} names is gone. */
+export async function isLeft(path: string, name: string): Promise<boolean> {
   const [, pid, startTime, namespace] = OWNED.exec(name) ?? []
   if (namespace !== '0' && namespace === ownNamespace()) {
     const process = readProcess(Number(pid))

@@ -63,6 +63,41 @@ test('a home that runs is saved, and neither it nor one with something in it is 
   expect(await waitFor('its slot', () => again.slot('gateway-coder'))).toMatchObject({ state: 'down', wanted: 'down' })
 })
 
+test('a profile is exported while its gateway runs, and imported beside it, down', async () => {
+  const profiles = [{ name: 'coder', gateway: { command: ['sleep', '100000'] } }]
+  {
+    await using running = await startHermes({ profiles, home, keepHome: true })
+    await gatewayThat(running, 'coder', ({ state }) => state === 'up')
+    const refused = await hermes(['profile', 'export', 'default'])
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('default profile cannot be exported')])
+    expect((await hermes(['profile', 'export', 'nobody'])).code).toBe(3)
+    const made = await hermes(['profile', 'export', 'coder'])
+    expect(made).toMatchObject({ code: 0, stderr: '' })
+    expect(made.stdout).toMatch(
+      /backups\/coder-\d{8}T\d{6}Z\.tar\.gz: \d+ files?, .*next: .*; hermes profile import \//s,
+    )
+
+    const script = `set -e; "$0" profile export coder --out - | "$0" profile import - --name second`
+    const piped = await runProgram(['bash', '-o', 'pipefail', '-c', script, program('hermes')], { home })
+    expect(piped).toMatchObject({ code: 0, stderr: '' })
+    expect(piped.stdout).toContain('its gateway stays stopped\n  next: edit ')
+    expect(await gatewayThat(running, 'second', () => true)).toMatchObject({ state: 'down', wanted: 'down' })
+    expect((await running.slot('gateway-coder'))?.state).toBe('up')
+
+    const [name = ''] = readdirSync(join(home, 'backups'))
+    const taken = await hermes(['profile', 'import', join(home, 'backups', name)])
+    expect([taken.code, taken.stdout]).toEqual([1, ''])
+    expect(taken.stderr).toMatch(/^hermes: profile "coder" already exists: /)
+    const whole = await hermes(['restore', join(home, 'backups', name), '--into', join(top, 'new')])
+    expect([whole.code, whole.stderr]).toEqual([1, expect.stringContaining('has one profile, "coder", and no home')])
+    await running.stop()
+  }
+  await using again = await startHermes({ profiles, home, keepHome: true })
+  await gatewayThat(again, 'coder', ({ state }) => state === 'up')
+  expect(await again.slot('gateway-second')).toMatchObject({ state: 'down', wanted: 'down' })
+  expect(readFileSync(join(home, 'profiles', 'second', 'config.yaml'), 'utf8')).toContain('sleep')
+})
+
 test('started as before, a gateway runs after the next boot', async () => {
   const coder = join(home, 'profiles', 'coder')
   writeFileSync(join(coder, 'config.yaml'), 'gateway: {command: [sleep, "100000"]}\n')
@@ -166,6 +201,9 @@ test('with --keep, as many are left, and without a new backup none goes', async 
   expect(readdirSync(backups)[0]).toBe('hermes-20200103T000000Z.tar.gz')
   expect(readdirSync(backups)).toHaveLength(2)
   expect((await hermes(['backup', '--keep', '2', '--out', file])).code).toBe(2)
+  const elsewhere = await hermes(['backup', '--keep', '1', '--out', top])
+  expect(elsewhere).toMatchObject({ code: 0, stdout: expect.stringMatching(`^${top}/hermes-[0-9TZ]+\\.tar\\.gz: `) })
+  expect(readdirSync(backups)).toHaveLength(2)
 })
 
 test('with --json, a program learns what is in it', async () => {

@@ -1,6 +1,5 @@
-import { existsSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
-import { isatty } from 'node:tty'
+import { existsSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import type { AddText } from '../../../backup/collect.ts'
 import type { BackupBundle } from '../../../backup/program.ts'
 import { type Boards, withBoard } from '../../../kanban/port/boards.ts'
@@ -9,7 +8,6 @@ import { findBoards } from '../../../kanban/store/boards.ts'
 import { exportBoard } from '../../../kanban/transfer/export.ts'
 import { DATABASE_SECRET } from '../../../system/dashboard-secrets.ts'
 import { HermesError } from '../../../system/errors.ts'
-import { makeDirectory } from '../../../system/files/directory.ts'
 import { fileVariable } from '../../../system/secret-variables.ts'
 import { warningLine } from '../../../system/text/foreign-text.ts'
 import { type Input, textOption } from '../../context/command.ts'
@@ -17,7 +15,8 @@ import { type Context, warnOn } from '../../context/context.ts'
 import { interruptible, withProgress } from '../../context/progress.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { hermesVersion } from '../frequent.ts'
-import { parseKeep, removeOld, stampOf } from './keep.ts'
+import { destinationOf } from './destination.ts'
+import { parseKeep, removeOld } from './keep.ts'
 import { newPassphrase } from './passphrase.ts'
 import { report } from './report.ts'
 
@@ -34,12 +33,12 @@ export async function backup(context: Context, input: Input): Promise<Outcome> {
   const out = textOption(input, 'out')
   const keepText = textOption(input, 'keep')
   const keep = keepText === undefined ? undefined : parseKeep(keepText)
-  if (keep !== undefined && out !== undefined)
-    throw new HermesError('USAGE', '--keep is for backups in $HERMES_HOME/backups, so not with --out')
-  if (out === '-' && isatty(1))
-    throw new HermesError('USAGE', 'a backup is not for a terminal', { next: 'hermes backup --out FILE' })
+  const file = destinationOf({ out, home, word: 'hermes', wallMs: clock.wallMs(), encrypt })
+  if (keep !== undefined && (file === undefined || file === resolve(out ?? '')))
+    throw new HermesError('USAGE', '--keep is for a directory of backups, so not with --out FILE', {
+      next: 'name a directory with --out, or leave --out away: $HERMES_HOME/backups',
+    })
   const passphrase = encrypt ? await newPassphrase(context) : undefined
-  const file = out === '-' ? undefined : fileFor(out, home, stampOf(clock.wallMs()), encrypt)
   // Only if they are wanted: a database that is away, or whose address cannot be read, keeps no backup from the files.
   const boards =
     options['with-board'] === true ? await findBoards({ ...context, runDir: context.paths.runDir }) : undefined
@@ -62,8 +61,9 @@ export async function backup(context: Context, input: Input): Promise<Outcome> {
     if (boards === undefined && hasDatabase(context))
       context.output.err(warningLine('boards in a database are left out; hermes backup --with-board adds them'))
     // An incomplete backup takes the place of none.
-    const removed = keep === undefined || made.missing.length > 0 ? [] : removeOld(backupsDir(home), keep)
-    return report(context, made, file, removed)
+    const removed =
+      keep === undefined || file === undefined || made.missing.length > 0 ? [] : removeOld(dirname(file), keep)
+    return report(context, made, file, { removed, next: (name) => `hermes restore --verify ${name}` })
   } finally {
     await boards?.close()
   }
@@ -72,20 +72,6 @@ export async function backup(context: Context, input: Input): Promise<Outcome> {
 /** Tells whether boards are in a database, as findBoards decides it, without asking for its address. */
 const hasDatabase = ({ env, paths }: Context): boolean =>
   existsSync(paths.boardDir) || Boolean(env[DATABASE_SECRET] || env[fileVariable(DATABASE_SECRET)])
-
-const backupsDir = (home: string): string => join(home, 'backups')
-
-function fileFor(out: string | undefined, home: string, stamp: string, encrypt: boolean): string {
-  if (out === undefined) {
-    const dir = backupsDir(home)
-    makeDirectory(dir, 0o700)
-    return join(dir, `hermes-${stamp}.tar.gz${encrypt ? '.age' : ''}`)
-  }
-  const file = resolve(out)
-  // A device or a FIFO would be replaced by a file.
-  if (statSync(file, { throwIfNoEntry: false })?.isFile() !== false) return file
-  throw new HermesError('USAGE', `${file} is not a regular file`, { next: `hermes backup --out - > ${out}` })
-}
 
 const exportsOf =
   (context: Context, boards: Boards) =>

@@ -2,6 +2,7 @@
 import { EXIT } from '../../../system/errors.ts'
 import type { Command } from '../../context/command.ts'
 import { backup } from './backup.ts'
+import { exportProfile, importFile } from './profile-file.ts'
 import { restore } from './restore.ts'
 
 export const BACKUP_COMMANDS: readonly Command[] = [
@@ -13,9 +14,9 @@ export const BACKUP_COMMANDS: readonly Command[] = [
       {
         long: '--out',
         value: 'FILE',
-        help: 'file to write, replaced when all is written, or -: standard output; default: a new file in $HERMES_HOME/backups',
+        help: 'file to write, replaced when all is written; directory for a new file; or -: standard output; default: $HERMES_HOME/backups',
       },
-      { long: '--keep', value: 'N', help: 'then remove older backups in $HERMES_HOME/backups, so that N are left' },
+      { long: '--keep', value: 'N', help: 'then remove older backups in the same directory, so that N are left' },
       { long: '--without-secrets', help: 'leave out .env, auth.json and dashboard.key' },
       { long: '--with-logs', help: 'add the logs' },
       { long: '--with-board', help: 'add boards that are in a database, as lines of JSON' },
@@ -42,5 +43,37 @@ HERMES_BACKUP_PASSPHRASE_FILE names, or typed twice on a terminal.`,
 A home in which something is, or on which hermes runs, is refused.`,
     exits: { [EXIT.failed]: 'the file is damaged, or the home is not empty; nothing was written' },
     run: restore,
+  },
+  {
+    path: 'profile export',
+    writes: true,
+    summary: 'Write a profile into one file, also while its gateway runs',
+    arguments: [{ name: 'NAME', help: 'name of the profile', kind: 'required' }],
+    options: [
+      {
+        long: '--out',
+        value: 'FILE',
+        help: 'file to write, replaced when all is written; directory for a new file; or -: standard output; default: $HERMES_HOME/backups',
+      },
+      { long: '--without-secrets', help: 'leave out .env and auth.json' },
+      { long: '--encrypt', help: 'encrypt it with a passphrase, in the format of age' },
+    ],
+    details: 'The file has the form of hermes backup. Logs and tasks of the board are not in it.',
+    exits: {
+      [EXIT.failed]: 'there is no file, or it lacks files that standard error names',
+      [EXIT.noSuch]: 'no such profile',
+    },
+    run: exportProfile,
+  },
+  {
+    path: 'profile import',
+    writes: true,
+    summary: 'Make a profile of a file that hermes profile export has written, without starting it',
+    arguments: [{ name: 'FILE', help: 'the file, or -: standard input', kind: 'required' }],
+    options: [{ long: '--name', value: 'NEW', help: 'name of the new profile; default: the one that it had' }],
+    details: `Everything is compared with its checksum before anything is written. A profile that exists is not
+replaced. The gateway starts neither now nor at a boot, until hermes gateway start.`,
+    exits: { [EXIT.failed]: 'the file is damaged, or a profile of this name exists; nothing was written' },
+    run: importFile,
   },
 ]

@@ -6,9 +6,6 @@ import { HermesError } from '../../../system/errors.ts'
 /** Names that sort by time. */
 const NAME = /^hermes-\d{8}T\d{6}Z\.tar\.gz(\.age)?$/
 
-/** `20261201T020304Z` */
-export const stampOf = (wallMs: number): string => new Date(wallMs).toISOString().replace(/[-:]|\.\d+/g, '')
-
 /** @throws HermesError USAGE */
 export function parseKeep(text: string): number {
   if (/^[1-9]\d{0,5}$/.test(text)) return Number(text)

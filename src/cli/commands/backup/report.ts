@@ -15,7 +15,7 @@ export function report(
   context: Context,
   made: MadeBackup,
   file: string | undefined,
-  removed: readonly string[],
+  { removed, next }: { readonly removed: readonly string[]; readonly next: (file: string) => string },
 ): Outcome {
   const { manifest, missing, leftOut, bytes } = made
   const { err } = context.output
@@ -33,9 +33,8 @@ export function report(
   const exitCode = missing.length > 0 ? EXIT.failed : EXIT.done
   if (missing.length > 0) err(`hermes: the backup is there, without ${missing.length} files or directories\n`)
   if (file === undefined) return { exitCode }
-  const next = `hermes restore --verify ${file}`
   return {
-    text: `${file}: ${countsText(manifest)}, ${sizeText(bytes)}\n${removed.map((name) => `  removed ${name}\n`).join('')}  next: copy it to another machine; ${next}\n`,
+    text: `${file}: ${countsText(manifest)}, ${sizeText(bytes)}\n${removed.map((name) => `  removed ${name}\n`).join('')}  next: copy it to another machine; ${next(file)}\n`,
     json: { file, bytes, ...countsOf(manifest), missing, left_out: others, changed, removed },
     exitCode,
   }

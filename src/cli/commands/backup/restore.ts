@@ -11,7 +11,7 @@ import type { Outcome } from '../../terminal/output.ts'
 import { passphraseOf } from './passphrase.ts'
 import { countsOf, countsText } from './report.ts'
 
-const bundle = (): BackupBundle => require('#bundle/backup.cjs') as BackupBundle
+export const bundle = (): BackupBundle => require('#bundle/backup.cjs') as BackupBundle
 
 /** `hermes restore` */
 export async function restore(context: Context, input: Input): Promise<Outcome> {
@@ -41,7 +41,7 @@ async function restoreFrom(context: Context, input: Input, file: string, name: s
   return restored(context, manifest, dir, startAsBefore)
 }
 
-const madeText = (manifest: Manifest): string =>
+export const madeText = (manifest: Manifest): string =>
   `${countsText(manifest)}; made ${oneLine(manifest.made)} of ${oneLine(manifest.home)}`
 
 function restored({ output }: Context, manifest: Manifest, dir: string, startAsBefore: boolean): Outcome {
