@@ -8,6 +8,7 @@ import { findBoards } from '../../kanban/store/boards.ts'
 import { readActiveProfile, writeActiveProfile } from '../../profile/active.ts'
 import { configProblemText, loadConfig } from '../../profile/config/config.ts'
 import { listProfiles, renameProfile, requireProfile } from '../../profile/directory/disk.ts'
+import { refuseUnfinished } from '../../profile/directory/remainders.ts'
 import { refuseDefault, refuseTaken } from '../../profile/directory/remove.ts'
 import { sweepLeftovers } from '../../profile/directory/staging.ts'
 import { parseProfileName } from '../../profile/names.ts'
@@ -245,6 +246,7 @@ async function rename(context: Context, input: Input): Promise<Outcome> {
   await sweep(context)
   const to = parseProfileName(input.args[1] ?? '')
   await refuseTaken(context.home, to)
+  refuseUnfinished(context.home, to)
   await requireVolume(context, 'renamed', from)
   const slot = await ifSupervised(context, async (client) => {
     const before = (await client.request('status', {})).slots.find((one) => one.profile === from)

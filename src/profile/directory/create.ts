@@ -9,6 +9,7 @@ import { homePaths, profileDir } from '../../system/paths.ts'
 import { MAX_CONFIG_BYTES } from '../config/config.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
 import { replaceFile } from '../replace-file.ts'
+import { refuseUnfinished } from './remainders.ts'
 import {
   childPath,
   type Progress,
@@ -48,13 +49,14 @@ const PRIVATE_FILES: readonly string[] = ['.env', 'auth.json']
  * programs ignore and the next command removes.
  * @param name as parseProfileName returns it
  * @returns the profile's directory
- * @throws HermesError EXISTS when it exists, or another create was faster
+ * @throws HermesError EXISTS when it exists, is on its way between nodes, or another create was faster
  */
 export async function createProfile(home: string, name: string, options: CreateOptions = {}): Promise<string> {
   const dir = profileDir(home, name)
   const parent = homePaths(home).profiles
   makeDirectory(parent)
   await refuseExisting(dir, name)
+  refuseUnfinished(home, name)
   await sweepLeftovers(parent, options.progress)
   const staging = join(parent, stagingName('new', name))
   await promises.mkdir(staging)

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { HermesError } from '../../system/errors.ts'
 import { directoryEntries, FirstInOrder } from '../../system/files/directory.ts'
 import { homePaths } from '../../system/paths.ts'
 import { isProfileName } from '../names.ts'
@@ -63,4 +64,12 @@ export function remainderText({ name, dir, state }: Remainder): { readonly text:
       `run hermes profile move ${name} --to this node again on the node it comes from; ` +
       `if it stays there, as hermes nodes shows, rm -r ${dir}`,
   }
+}
+
+/** A profile of that name would keep the other one from coming back. @throws HermesError EXISTS */
+export function refuseUnfinished(home: string, name: string): void {
+  const remainder = remainderOf(home, name)
+  if (remainder === undefined) return
+  const { text, next } = remainderText(remainder)
+  throw new HermesError('EXISTS', `profile "${name}" exists already: ${text}`, { next })
 }

@@ -6,6 +6,7 @@ import { randomTag, syncDirectory } from '../../system/files/replace-file.ts'
 import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
 import { readActiveProfile, writeActiveProfile } from '../active.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
+import { refuseUnfinished } from './remainders.ts'
 import { type Progress, removeTree, stagingName, trackStaging } from './staging.ts'
 
 /** The default profile is the volume itself. @throws HermesError REFUSED */
@@ -53,6 +54,7 @@ export const deleteLogs = (home: string, name: string): Promise<void> =>
 export async function renameProfile(home: string, from: string, to: string): Promise<void> {
   refuseDefault(from, 'renamed')
   await refuseTaken(home, to)
+  refuseUnfinished(home, to)
   const [oldLogs, newLogs] = [slotLogDir(home, gatewaySlot(from)), slotLogDir(home, gatewaySlot(to))]
   // Logs first: once the directory has its new name, the supervisor may start the gateway and open the log of that
   // name.
