@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openTables } from '../../src/kanban/store/board.ts'
@@ -278,6 +279,96 @@ test('work in review shows its result as a value, and goes back with what has to
   const { stdout } = await scene.command('kanban', 'tail', id, '--no-follow')
   expect(stdout).toMatch(/ changes_requested .*reason=Name the unit\./)
   expect(tab.complaints).toEqual([])
+})
+
+test('files of a task are added, saved and removed with the keyboard, and a refusal is shown', async () => {
+  const id = await create('With files', '--assignee', 'writer')
+  const file = { name: 'list \u00e4".bin', mimeType: 'text/html', buffer: Buffer.from([0, 255, 10, 13, 128]) }
+  await using tab = await scene.at('/kanban')
+  const { page } = tab
+  await page.locator(card(id)).click()
+  const add = async (): Promise<void> => {
+    const chooser = page.waitForEvent('filechooser')
+    await page.getByRole('button', { name: 'Add files' }).press('Enter')
+    await (await chooser).setFiles(file)
+  }
+  await add()
+  await tab.sees('.files', `${file.name} 5 B`)
+  await page.locator('button:enabled', { hasText: 'Add files' }).waitFor()
+  await add()
+  await tab.sees('.notice.failed', 'already')
+  const download = page.waitForEvent('download')
+  await page.getByRole('button', { name: file.name, exact: true }).press('Enter')
+  const saved = await download
+  expect(readFileSync(await saved.path())).toEqual(file.buffer)
+  await page.getByRole('button', { name: `Remove ${file.name}` }).press('Enter')
+  await page.keyboard.press('Escape')
+  await page.locator('dialog.drawer').waitFor()
+  expect(await page.locator('.files li').count()).toBe(1)
+  await page.getByRole('button', { name: `Remove ${file.name}` }).press('Enter')
+  await page.getByRole('button', { name: 'Remove for good' }).press('Enter')
+  await page.locator('.files li').waitFor({ state: 'detached' })
+  expect(JSON.parse((await scene.command('kanban', 'attachments', id, '--json')).stdout)).toEqual([])
+  expect(tab.complaints.filter((line) => !line.includes('409'))).toEqual([])
+})
+
+test('a task is edited and deleted, and an edit over one that was not seen keeps what was written', async () => {
+  const id = await create('A mistkae', '--assignee', 'writer', '--body', 'one\ntwo')
+  await using tab = await scene.at('/kanban')
+  const { page } = tab
+  await page.locator(card(id)).click()
+  await page.getByRole('button', { name: 'Edit' }).click()
+  await page.getByLabel('Title').fill('A mistake')
+  await page.getByLabel('Priority').fill('7')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await tab.sees('dialog.drawer h2', 'A mistake')
+  const task = JSON.parse((await scene.command('kanban', 'show', id, '--json')).stdout) as Record<string, unknown>
+  expect(task).toMatchObject({ title: 'A mistake', body: 'one\ntwo', priority: 7 })
+  await page.getByRole('button', { name: 'Edit' }).click()
+  await page.getByLabel('What to do').fill('mine')
+  expect((await scene.command('kanban', 'edit', id, '--body', 'theirs')).code).toBe(0)
+  await tab.sees('dialog.drawer .task-body', 'theirs')
+  await page.getByRole('button', { name: 'Save' }).click()
+  await tab.sees('.trouble', 'changed')
+  expect(await page.getByLabel('What to do').inputValue()).toBe('mine')
+  await page.getByRole('button', { name: 'Cancel' }).click()
+  await page.getByRole('button', { name: 'Delete' }).click()
+  await tab.screenshot('delete-task')
+  await page.getByRole('button', { name: 'Delete for good' }).click()
+  await tab.sees('.notice', 'is deleted')
+  await page.locator(card(id)).waitFor({ state: 'detached' })
+  expect(await page.locator('dialog').count()).toBe(0)
+  expect((await scene.command('kanban', 'show', id)).code).toBe(1)
+})
+
+test('a routine is created, shows its next time, is paused, run and deleted', async () => {
+  await using tab = await scene.at('/kanban')
+  const { page } = tab
+  await page.getByRole('button', { name: 'Routines' }).click()
+  await tab.sees('.empty', 'No routines')
+  await page.getByRole('button', { name: 'New routine' }).click()
+  await page.getByLabel('Name').fill('daily')
+  await page.getByLabel('When').fill('0 25 * * *')
+  await page.getByLabel('Title of the tasks').fill('Write the report')
+  await page.getByRole('button', { name: 'Create routine' }).click()
+  await tab.sees('.trouble', 'cron must be cron fields')
+  // Far away: no time comes while this test runs.
+  await page.getByLabel('When').fill('0 9 1 1 *')
+  await page.getByLabel('Time zone').fill('UTC')
+  await tab.screenshot('new-routine')
+  await page.getByRole('button', { name: 'Create routine' }).click()
+  await tab.sees('[data-routine=daily] .next', /next in .* 1 Jan 09:00:00 UTC/)
+  await page.getByRole('button', { name: 'Pause' }).click()
+  await tab.sees('[data-routine=daily] .next', 'paused')
+  await page.getByRole('button', { name: 'Run now' }).click()
+  await tab.sees('.notice', 'is created')
+  await tab.sees('[data-column=ready]', 'Write the report')
+  await page.getByRole('button', { name: 'Resume' }).click()
+  await tab.sees('[data-routine=daily] .next', 'next in')
+  await page.getByRole('button', { name: 'Delete' }).click()
+  await page.getByRole('button', { name: 'Delete for good' }).click()
+  await tab.sees('.empty', 'No routines')
+  expect((await scene.command('kanban', 'routine', 'list')).stdout).toBe('no routines\n')
 })
 
 test('the preview shows what the next tick would do, and writes nothing', async () => {

@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Tab } from './browser.ts'
-import { openScene, type Scene } from './scene.ts'
+import { openScene, PROGRAMS, type Scene } from './scene.ts'
 import { violations } from './violations.ts'
 
 const FIRST_VIEW_BYTES = 150_000
@@ -31,7 +32,11 @@ beforeAll(async () => {
   const made = await scene.command('kanban', 'create', 'Fix the flaky test', '--assignee', 'coder', '--json')
   task = (JSON.parse(made.stdout) as { id: string }).id
   await scene.command('kanban', 'comment', task, 'Look at the clock first.')
+  const attached = await scene.command('kanban', 'attach', task, join(PROGRAMS, 'thousand-lines.cjs'))
+  expect([attached.code, attached.stderr]).toEqual([0, ''])
   await scene.command('kanban', 'create', 'An idea', '--triage')
+  const routine = ['--cron', '0 9 * * 1-5', '--title', 'Write the report of the day', '--assignee', 'coder']
+  await scene.command('kanban', 'routine', 'create', 'daily', ...routine)
 })
 afterAll(() => scene[Symbol.asyncDispose]())
 
@@ -56,6 +61,15 @@ const VIEWS: readonly { name: string; path: string; ready: string; open?: (tab: 
     open: async (tab) => {
       await tab.page.locator(`[data-card=${task}]`).click()
       await tab.page.locator('.task .comments li').waitFor()
+    },
+  },
+  {
+    name: 'routines',
+    path: '/kanban',
+    ready: '.card',
+    open: async (tab) => {
+      await tab.page.getByRole('button', { name: 'Routines' }).click()
+      await tab.page.locator('[data-routine=daily]').waitFor()
     },
   },
   { name: 'boots', path: '/boots', ready: 'tbody tr' },

@@ -1,8 +1,10 @@
 import type { Handlers } from '../contract/handler.ts'
 import type { PublicList } from '../gate/public-paths.ts'
+import { attachmentHandlers } from '../kanban/attachments.ts'
+import { routineHandlers } from '../kanban/routines.ts'
+import { taskHandlers } from '../kanban/tasks.ts'
 import { configHandlers } from './config.ts'
 import type { ApiFacts } from './facts.ts'
-import { kanbanHandlers } from './kanban.ts'
 import { logHandlers } from './logs.ts'
 import { metricsHandlers } from './metrics.ts'
 import { moveHandlers } from './moves.ts'
@@ -24,7 +26,9 @@ export const allHandlers = (
   ...profileHandlers(facts),
   ...logHandlers(facts),
   ...configHandlers(facts),
-  ...kanbanHandlers(facts),
+  ...taskHandlers(facts),
+  ...attachmentHandlers(facts),
+  ...routineHandlers(facts),
   ...metricsHandlers(facts),
   ...nodeHandlers(facts),
   ...nodesHandlers(facts),

@@ -41,7 +41,7 @@ export function openApi(version: string, list: PublicList, publicApi: boolean): 
 }
 
 function operation(name: string, route: Route, open: PublicList): Json {
-  const { path, summary, query, body } = route
+  const { path, summary, query, body, upload } = route
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, segment]) => ({
     name: segment,
     in: 'path',
@@ -58,6 +58,9 @@ function operation(name: string, route: Route, open: PublicList): Json {
     ...(body === undefined
       ? {}
       : { requestBody: { required: true, content: { 'application/json': { schema: schemaOf(body, 'input') } } } }),
+    ...(upload === undefined
+      ? {}
+      : { requestBody: { required: true, content: { [upload]: { schema: { type: 'string', format: 'binary' } } } } }),
     responses: answersOf(route, open),
   }
 }
@@ -76,12 +79,12 @@ function queryParameters(query: z.ZodMiniType): readonly Json[] {
 }
 
 function answersOf(route: Route, open: PublicList): Json {
-  const { method, path, query, body, answers, events, file, socket } = route
+  const { method, path, query, body, upload, answers, events, file, socket } = route
   const general: Record<number, AnswerBody> = {
     ...(query === undefined && body === undefined ? {} : { 400: ApiError }),
     ...(isPublic(path, open) ? {} : { 401: isForNodes({ path }) ? ApiError : Unauthenticated }),
     ...(method === 'GET' ? {} : { 403: ApiError }),
-    ...(body === undefined ? {} : { 413: ApiError, 415: ApiError }),
+    ...(body === undefined && upload === undefined ? {} : { 413: ApiError, 415: ApiError }),
     421: ApiError,
     500: ApiError,
     503: ApiError,

@@ -42,7 +42,21 @@ export const Task = z.strictObject({
 })
 export type Task = z.infer<typeof Task>
 const Linked = z.strictObject({ id: z.string(), title: z.string(), status: status() })
+export const Attachment = z.strictObject({
+  name: z.string(),
+  size_bytes: whole(),
+  sha256: z.string(),
+  at: time(),
+  by: z.string(),
+  /** Of its file. */
+  state: z.enum(['there', 'missing', 'changed']),
+})
+export type Attachment = z.infer<typeof Attachment>
 export const TaskDetails = z.extend(Task, {
+  /** Absent on a board in a database, which has no files. */
+  attachments: optional(z.array(Attachment)),
+  /** Of one more; absent likewise. */
+  attachment_max_bytes: optional(whole()),
   parents: z.array(Linked),
   children: z.array(Linked),
   comments: z.array(z.strictObject({ id: z.int(), author: z.string(), at: time(), body: z.string() })),
@@ -116,4 +130,7 @@ export const NewComment = z.strictObject({ text: text(100_000) })
 /** Text for the next run. */
 export const ChangeRequest = z.strictObject({ text: text(100_000) })
 export const Commented = z.strictObject({ task_id: z.string(), commented: z.boolean() })
+export const Attachments = z.strictObject({ attachments: z.array(Attachment) })
+export const NewAttachment = z.strictObject({ board: optional(text(64)), name: text(200) })
+export const Detached = z.strictObject({ task_id: z.string(), name: z.string(), detached: z.literal(true) })
 export const DryRun = z.strictObject({ dry_run: z.literal(true) })

@@ -46,14 +46,24 @@ type AnswerAs<S extends PropertyKey, B> = Extras & { readonly status: S } & (B e
       ? { readonly text: string; readonly type: string }
       : { readonly body?: undefined })
 
+/** A whole file. Its headers have its type. */
+type FileAnswer = Extras & { readonly status: 200; readonly bytes: Buffer }
+
 /** `stream`: the handler has started the answer itself. Errors are thrown. */
 export type Answer<N extends RouteName> =
   | { [S in keyof Row<N>['answers']]: AnswerAs<S, Row<N>['answers'][S]> }[keyof Row<N>['answers']]
   | (Row<N> extends { events: object } | { file: string } ? { readonly stream: true } : never)
+  | (Row<N> extends { file: string } ? FileAnswer : never)
 
 /** Any answer, where the route is known at run time only. */
 export type AnyAnswer =
-  | (Extras & { readonly status: number; readonly body?: unknown; readonly text?: undefined })
+  | (Extras & {
+      readonly status: number
+      readonly body?: unknown
+      readonly text?: undefined
+      readonly bytes?: undefined
+    })
+  | FileAnswer
   | (Extras & { readonly status: number; readonly text: string; readonly type: string })
   | { readonly stream: true }
 

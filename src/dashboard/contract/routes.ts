@@ -4,6 +4,7 @@ import * as access from './access.ts'
 import * as board from './board.ts'
 import * as logs from './logs.ts'
 import * as nodes from './nodes.ts'
+import * as routines from './routines.ts'
 import * as settings from './settings.ts'
 import * as slots from './slots.ts'
 import * as terminal from './terminal.ts'
@@ -25,6 +26,8 @@ export interface Route {
   readonly events?: Readonly<Record<string, z.ZodMiniType>>
   /** The type of a file that the handler sends. */
   readonly file?: string
+  /** The type of a file that the handler reads, instead of a body in JSON. */
+  readonly upload?: string
   /** A WebSocket: what the first and the later messages of the client are. */
   readonly socket?: { readonly first: z.ZodMiniType; readonly later: z.ZodMiniType }
 }
@@ -279,6 +282,73 @@ export const ROUTES = {
     query: board.BoardQuery,
     body: board.ChangeRequest,
     answers: { 200: board.Task, 404: access.ApiError, 409: access.ApiError },
+  },
+  attachments: {
+    method: 'GET',
+    path: '/api/kanban/tasks/{id}/attachments',
+    summary: 'List the files that are attached to a task',
+    query: board.BoardQuery,
+    answers: { 200: board.Attachments, 404: access.ApiError },
+  },
+  attachFile: {
+    method: 'POST',
+    path: '/api/kanban/tasks/{id}/attachments',
+    summary: 'Attach the body to a task, as a file of this name with kanban.attachment_max_bytes bytes at most',
+    query: board.NewAttachment,
+    upload: 'application/octet-stream',
+    answers: { 201: board.Attachment, 404: access.ApiError, 409: access.ApiError },
+  },
+  readAttachment: {
+    method: 'GET',
+    path: '/api/kanban/tasks/{id}/attachments/{name}',
+    summary: 'Return a file that is attached to a task, to be saved and not to be shown',
+    query: board.BoardQuery,
+    answers: { 404: access.ApiError, 409: access.ApiError },
+    file: 'application/octet-stream',
+  },
+  detachFile: {
+    method: 'DELETE',
+    path: '/api/kanban/tasks/{id}/attachments/{name}',
+    summary: 'Remove a file from a task',
+    query: board.BoardQuery,
+    answers: { 200: board.Detached, 404: access.ApiError, 409: access.ApiError },
+  },
+  routines: {
+    method: 'GET',
+    path: '/api/kanban/routines',
+    summary: 'List the routines of a board with their next times',
+    query: board.BoardQuery,
+    answers: { 200: routines.Routines, 404: access.ApiError },
+  },
+  createRoutine: {
+    method: 'POST',
+    path: '/api/kanban/routines',
+    summary: 'Create a routine, which makes a task again and again',
+    query: board.BoardQuery,
+    body: routines.NewRoutine,
+    answers: { 201: routines.Routine, 404: access.ApiError, 409: access.ApiError },
+  },
+  changeRoutine: {
+    method: 'PATCH',
+    path: '/api/kanban/routines/{name}',
+    summary: 'Pause or resume a routine',
+    query: board.BoardQuery,
+    body: routines.RoutineChange,
+    answers: { 200: routines.Routine, 404: access.ApiError },
+  },
+  runRoutine: {
+    method: 'POST',
+    path: '/api/kanban/routines/{name}/run',
+    summary: 'Make a task of a routine now, also of a paused one',
+    query: board.BoardQuery,
+    answers: { 201: routines.RoutineRun, 404: access.ApiError },
+  },
+  deleteRoutine: {
+    method: 'DELETE',
+    path: '/api/kanban/routines/{name}',
+    summary: 'Delete a routine; its tasks stay',
+    query: board.BoardQuery,
+    answers: { 200: routines.RoutineDeleted, 404: access.ApiError },
   },
   dispatch: {
     method: 'POST',

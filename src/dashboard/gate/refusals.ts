@@ -50,6 +50,8 @@ export const conflict = (detail: string, next?: string): RefusedRequest => refus
 export const tooLarge = (maxBytes: number): RefusedRequest =>
   refusal(413, 'too_large', `the request body is longer than ${maxBytes} bytes`)
 export const notJson = (): RefusedRequest => refusal(415, 'not_json', 'send JSON, with Content-Type: application/json')
+export const notBytes = (): RefusedRequest =>
+  refusal(415, 'not_bytes', 'send the bytes of the file, with Content-Type: application/octet-stream')
 export const unavailable = (error: string, detail: string, next?: string): RefusedRequest =>
   refusal(503, error, detail, next)
 export const misdirected = (expected: string, next: string): RefusedRequest =>

@@ -16,11 +16,13 @@ export function respond(app: Dress, answer: AnyAnswer): Response {
   const { status, headers = {}, cookies = [] } = answer
   const all = new Headers({ ...app.headers, ...headers })
   for (const cookie of cookies) all.append('Set-Cookie', cookie)
-  if (answer.text !== undefined) {
+  if ('bytes' in answer && answer.bytes !== undefined)
+    return new Response(new Uint8Array(answer.bytes), { status, headers: all })
+  if ('text' in answer && answer.text !== undefined) {
     all.set('Content-Type', answer.type)
     return new Response(answer.text, { status, headers: all })
   }
-  if (answer.body === undefined) return new Response(null, { status, headers: all })
+  if (!('body' in answer) || answer.body === undefined) return new Response(null, { status, headers: all })
   all.set('Content-Type', 'application/json')
   return new Response(`${JSON.stringify(answer.body)}\n`, { status, headers: all })
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROUTES } from '../../../src/dashboard/contract/routes.ts'
@@ -384,6 +384,112 @@ describe('the board', () => {
     })
     // Nothing more to look at in later tests.
     await cliJson('kanban', 'archive', id)
+  })
+
+  test('a file is attached to a task, listed, sent to be saved and removed, and nothing else of the disk', async () => {
+    const { id } = (await ask('POST', '/api/kanban/tasks', { title: 'with files' })).json()
+    const task = `/api/kanban/tasks/${id}`
+    const bytes = { 'Content-Type': 'application/octet-stream' }
+    const upload = async (name: string, body: string, headers: Readonly<Record<string, string>> = bytes) => {
+      const path = `${task}/attachments?name=${encodeURIComponent(name)}`
+      const answer = await dashboard.asPage(path, { method: 'POST', body, headers })
+      judge.judge('POST', path, answer)
+      return answer
+    }
+    const name = 'b \u00e4".html'
+    const html = '<script>alert(1)</script> \u00e4\0'
+    const made = await upload(name, html)
+    const listed = { name, size_bytes: Buffer.byteLength(html), state: 'there', by: 'dashboard' }
+    expect([made.code, made.json()]).toMatchObject([201, listed])
+    expect(await cliJson('kanban', 'attachments', id)).toMatchObject([listed])
+    expect((await get(task)).attachments).toEqual([made.json()])
+    expect(await get(`${task}/attachments`)).toEqual({ attachments: [made.json()] })
+    const file = `${task}/attachments/${encodeURIComponent(name)}`
+    const read = await ask('GET', file)
+    expect([read.code, read.body]).toEqual([200, html])
+    expect(read.headers).toMatchObject({
+      'content-type': 'application/octet-stream',
+      'content-disposition': `attachment; filename="b __.html"; filename*=UTF-8''b%20%C3%A4%22.html`,
+      'content-security-policy': "default-src 'none'; sandbox",
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+    })
+
+    expect((await upload(name, 'again')).code).toBe(409)
+    for (const wrong of ['', '../x', '.hidden', 'a/b', 'x'.repeat(121)])
+      expect((await upload(wrong, 'x')).code, wrong).toBe(400)
+    expect((await upload('x', 'x', { 'Content-Type': 'text/plain' })).code).toBe(415)
+    expect((await upload('x', 'x', { ...bytes, Origin: 'https://elsewhere.example' })).code).toBe(403)
+    expect((await upload('x', 'x', { ...bytes, 'X-Hermes-Token': 'another' })).code).toBe(401)
+    expect((await dashboard.ask(file)).code).toBe(401)
+    await cliJson('config', 'set', 'kanban.attachment_max_bytes', '100')
+    expect((await upload('large', 'x'.repeat(101))).code).toBe(413)
+    expect((await upload('large', 'x'.repeat(100))).code).toBe(201)
+    for (const other of ['none', '..%2f..%2fkanban.db', '%2e%2e', '.', '%zz'])
+      expect((await ask('GET', `${task}/attachments/${other}`)).code, other).toBe(404)
+    for (const [method, path] of [
+      ['GET', '/api/kanban/tasks/t_00000000/attachments'],
+      ['GET', '/api/kanban/tasks/t_00000000/attachments/x'],
+      ['DELETE', `${task}/attachments/none`],
+      ['GET', `${file}?board=third`],
+    ] as const)
+      expect((await ask(method, path)).code, path).toBe(404)
+
+    const [{ path: onDisk }] = await cliJson('kanban', 'attachments', id)
+    writeFileSync(onDisk, html.replace('1', '2'))
+    expect((await ask('GET', file)).json()).toMatchObject({
+      error: 'conflict',
+      detail: expect.stringMatching(/changed/),
+    })
+    rmSync(onDisk)
+    expect((await ask('GET', file)).code).toBe(409)
+    expect(await get(task)).toMatchObject({
+      attachments: [{ name, state: 'missing' }, { name: 'large' }],
+      why: expect.stringContaining('is missing: its worker does not get that attachment'),
+    })
+    expect((await ask('DELETE', file)).json()).toEqual({ task_id: id, name, detached: true })
+    expect((await ask('DELETE', file)).code).toBe(404)
+    // Nothing more to look at in later tests.
+    await ask('DELETE', task)
+  })
+
+  test('a routine is created, listed with its next time, paused, run and deleted', async () => {
+    const yearly = { name: 'yearly', cron: '0 9 1 1 *', tz: 'Europe/Berlin', title: 'Report', assignee: 'coder' }
+    const made = await ask('POST', '/api/kanban/routines', yearly)
+    expect([made.code, made.json()]).toMatchObject([
+      201,
+      {
+        ...yearly,
+        catch_up: 'one',
+        paused: false,
+        body: '',
+        priority: 0,
+        next: expect.stringMatching(/-01-01T08:00:00/),
+      },
+    ])
+    expect(await get('/api/kanban/routines')).toEqual({ routines: [made.json()] })
+    expect(await cliJson('kanban', 'routine', 'list')).toEqual([made.json()])
+    expect((await ask('POST', '/api/kanban/routines', yearly)).code).toBe(409)
+    const path = '/api/kanban/routines/yearly'
+    expect((await ask('PATCH', path, { paused: true })).json()).toMatchObject({ paused: true, next: null })
+    const run = await ask('POST', `${path}/run`)
+    expect([run.code, run.json().routine]).toEqual([201, 'yearly'])
+    expect(await get(`/api/kanban/tasks/${run.json().task_id}`)).toMatchObject({
+      title: 'Report',
+      assignee: 'coder',
+      created_by: 'routine yearly',
+    })
+    expect((await ask('PATCH', path, { paused: false })).json()).toEqual(made.json())
+    expect((await ask('DELETE', path)).json()).toEqual({ routine: 'yearly', deleted: true })
+    for (const wrong of [{ cron: '0 25 * * *' }, { tz: 'Mars' }, { name: 'X!' }, { title: ' ' }, { catch_up: 'two' }])
+      expect((await ask('POST', '/api/kanban/routines', { ...yearly, ...wrong })).code, JSON.stringify(wrong)).toBe(400)
+    expect((await ask('POST', '/api/kanban/routines', { ...yearly, assignee: 'nosuch' })).code).toBe(404)
+    expect((await ask('PATCH', path, { paused: true })).code).toBe(404)
+    expect((await ask('POST', `${path}/run`)).code).toBe(404)
+    expect((await ask('DELETE', path)).code).toBe(404)
+    expect((await ask('GET', '/api/kanban/routines?board=third')).code).toBe(404)
+    // Nothing more to look at in later tests.
+    await ask('DELETE', `/api/kanban/tasks/${run.json().task_id}`)
   })
 
   test('is searched and counted by status', async () => {

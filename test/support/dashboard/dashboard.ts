@@ -24,7 +24,7 @@ export interface Asking {
   readonly headers?: Readonly<Record<string, string>>
   /** Sent as JSON. */
   readonly json?: unknown
-  readonly body?: string
+  readonly body?: string | Buffer
 }
 
 export interface RunningDashboard extends AsyncDisposable {

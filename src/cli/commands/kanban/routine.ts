@@ -4,6 +4,7 @@ import type { Board } from '../../../kanban/port/board.ts'
 import { checkLimits } from '../../../kanban/port/input.ts'
 import { makeTask } from '../../../kanban/routines/make.ts'
 import { CATCH_UPS, type CatchUp, type Routine, routineName } from '../../../kanban/routines/routine.ts'
+import { type RoutineView, viewRoutine, wrongTimes } from '../../../kanban/routines/view.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
 import { instantText } from '../../../system/instant.ts'
 import { plainText } from '../../../system/text/foreign-text.ts'
@@ -116,45 +117,33 @@ function catchUpOption(input: Input): CatchUp {
 }
 
 async function checkTimes(cron: string, tz: string): Promise<void> {
-  const { cronTimes, isCron } = await import('../../../system/text/cron.ts')
-  if (!isCron(cron))
+  const wrong = await wrongTimes(cron, tz)
+  if (wrong === 'cron')
     throw new HermesError('USAGE', `--cron must be cron fields with a time that comes, not ${shown(cron)}`, {
       next: 'minute hour day month weekday, such as "0 9 * * 1-5"',
     })
-  try {
-    cronTimes(cron, tz).next(0)
-  } catch (error) {
-    throw new HermesError('USAGE', `--tz must be a time zone such as Europe/Berlin, not ${shown(tz)}`, { cause: error })
-  }
+  if (wrong === 'tz') throw new HermesError('USAGE', `--tz must be a time zone such as Europe/Berlin, not ${shown(tz)}`)
 }
 
 const shown = (text: string): string => JSON.stringify(text.slice(0, 80))
 
-async function nextOf({ cron, tz, isPaused }: Routine, wallMs: number): Promise<number | null> {
-  const { cronTimes } = await import('../../../system/text/cron.ts')
-  return isPaused ? null : (cronTimes(cron, tz).next(wallMs) ?? null)
-}
-
 async function list(board: Board, wallMs: number): Promise<Outcome> {
-  const json = await Promise.all((await board.routines()).map((one) => jsonOf(one, wallMs)))
-  const rows = json.map(({ name, cron, tz, next, assignee, title }) => [
-    ...[name, cron, tz, next ?? 'paused', assignee ?? '-', title],
-  ])
+  const json = await Promise.all((await board.routines()).map((one) => viewRoutine(one, wallMs)))
+  const rows = json.map((one) => [one.name, one.cron, one.tz, nextText(one), one.assignee ?? '-', one.title])
   const text =
     rows.length === 0 ? 'no routines\n' : table([['NAME', 'CRON', 'TZ', 'NEXT', 'ASSIGNEE', 'TITLE'], ...rows])
   return { text: plainText(text), json }
 }
 
-async function jsonOf(routine: Routine, wallMs: number) {
-  const { name, cron, tz, catchUp, isPaused, task } = routine
-  const nextMs = await nextOf(routine, wallMs)
-  const next = nextMs === null ? null : new Date(nextMs).toISOString()
-  return { name, cron, tz, catch_up: catchUp, paused: isPaused, next, ...task }
-}
+const nextText = ({ next, paused, problem }: RoutineView): string =>
+  next ?? (paused ? 'paused' : problem === undefined ? 'none' : 'unknown')
 
 async function show(routine: Routine, wallMs: number): Promise<Outcome> {
-  const json = await jsonOf(routine, wallMs)
-  const next = json.next === null ? 'paused' : `next at ${instantText(Date.parse(json.next)) ?? json.next}`
+  const json = await viewRoutine(routine, wallMs)
+  const next =
+    json.next === null
+      ? (json.problem ?? (json.paused ? 'paused' : 'no time follows'))
+      : `next at ${instantText(Date.parse(json.next)) ?? json.next}`
   const what = `${json.title} (${json.assignee ?? 'no assignee'})`
   const text = `routine ${json.name}: ${what}, "${json.cron}" in ${json.tz}, catch-up ${json.catch_up}; ${next}\n`
   return { text: plainText(text), json }

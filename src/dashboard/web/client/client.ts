@@ -24,6 +24,10 @@ export interface Client {
   get<T>(path: string, query?: Query): Promise<T>
   /** @returns undefined where the answer has no body */
   send<T>(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: unknown, query?: Query): Promise<T>
+  /** Sends a file. */
+  upload<T>(path: string, file: Blob, query?: Query): Promise<T>
+  /** Gets a file. */
+  download(path: string, query?: Query): Promise<Blob>
   /** Events until the server ends the stream or `signal` aborts. @param opened called once it flows */
   events(path: string, signal: AbortSignal, opened: () => void): AsyncGenerator<ServerEvent>
   /** URL of a WebSocket at this path. */
@@ -95,6 +99,16 @@ export function createClient({ prefix, token: first, freshToken, onSignedOut }: 
       return (await (await request(`${path}${queryText(query)}`, {})).json()) as T
     },
     send,
+    async upload<T>(path: string, body: Blob, query: Query = {}) {
+      const headers = { 'Content-Type': 'application/octet-stream' }
+      return (await (await request(`${path}${queryText(query)}`, { method: 'POST', headers, body })).json()) as T
+    },
+    async download(path, query = {}) {
+      const response = await request(`${path}${queryText(query)}`, {})
+      return response.blob().catch(() => {
+        throw new Failure(0, { detail: 'the connection broke' })
+      })
+    },
     async *events(path, signal, opened) {
       const { body } = await request(path, { signal, headers: { Accept: 'text/event-stream' } })
       if (body === null) return

@@ -29,6 +29,8 @@ export function Dialog({ title, children, side = false, onClose }: DialogProps) 
       class={side ? 'dialog drawer' : 'dialog'}
       aria-labelledby={heading}
       onCancel={(event) => {
+        // A file chooser that is closed says so from its field.
+        if (event.target !== event.currentTarget) return
         event.preventDefault()
         onClose()
       }}

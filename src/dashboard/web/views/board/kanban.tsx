@@ -9,10 +9,11 @@ import { BoardColumns } from './board-columns.tsx'
 import { BoardKeys } from './board-keys.tsx'
 import { CreateTask } from './create-task.tsx'
 import { DispatchPreview } from './dispatch-preview.tsx'
+import { Routines } from './routines.tsx'
 import { TaskDetails } from './task-details.tsx'
 
 type Open =
-  | { readonly what: 'create' | 'dispatch' | 'keys' }
+  | { readonly what: 'create' | 'dispatch' | 'keys' | 'routines' }
   | { readonly what: 'task'; readonly id: string }
   | undefined
 
@@ -34,6 +35,7 @@ export function Kanban() {
       <BoardColumns store={store} onOpen={(id) => (open.value = { what: 'task', id })} />
       {now?.what === 'create' && known && <CreateTask store={store} onClose={close} />}
       {now?.what === 'dispatch' && <DispatchPreview board={store.board.value} onClose={close} />}
+      {now?.what === 'routines' && <Routines store={store} onClose={close} />}
       {now?.what === 'keys' && <BoardKeys onClose={close} />}
       {now?.what === 'task' && (
         <TaskDetails
@@ -94,6 +96,9 @@ function BoardHead({ store, open }: { readonly store: BoardStore; readonly open:
         <span class="keys-button">
           <Button icon="keys" label="Keys (?)" tone="quiet" onClick={() => (open.value = { what: 'keys' })} />
         </span>
+        <Button icon="restart" onClick={() => (open.value = { what: 'routines' })}>
+          Routines
+        </Button>
         <Button icon="eye" onClick={() => (open.value = { what: 'dispatch' })}>
           Next tick
         </Button>

@@ -1,7 +1,9 @@
+import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import type { TaskDetails as Details } from '../../../contract/board.ts'
 import { moveName, type Status, targetsOf } from '../../core/board-moves.ts'
 import { Button } from '../../parts/button.tsx'
+import { Confirm } from '../../parts/confirm.tsx'
 import { Dialog } from '../../parts/dialog.tsx'
 import { FailureMessage } from '../../parts/failure.tsx'
 import { Field } from '../../parts/field.tsx'
@@ -10,6 +12,8 @@ import { useApp } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 import type { BoardStore } from '../../stores/board.ts'
 import { Assignees } from './assignees.tsx'
+import { Attachments } from './attachments.tsx'
+import { EditTask } from './edit-task.tsx'
 import { Comments, Events, Links, Result, Review, Runs } from './task-parts.tsx'
 
 interface TaskDetailsProps {
@@ -30,6 +34,11 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
     if (changes > 0) void reload()
   }, [changes, reload])
   const task = value.value
+  const asking = useSignal<'edit' | 'delete' | undefined>(undefined)
+  const answered = (): void => {
+    asking.value = undefined
+    void reload()
+  }
   /** @returns whether it was accepted */
   const perform = async (work: () => Promise<unknown>): Promise<boolean> => {
     try {
@@ -60,7 +69,11 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
             )}
           </p>
           {task.why !== undefined && <p class="why">{task.why.replace(/^\S+ \(\w+\): /, '')}</p>}
-          <Moves task={task} onMove={(to) => void perform(() => store.move(task, to))} />
+          <Moves
+            task={task}
+            onMove={(to) => void perform(() => store.move(task, to))}
+            onAsk={(what) => (asking.value = what)}
+          />
           <Field label="Assignee">
             {(ids) => (
               <select
@@ -76,6 +89,15 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
             )}
           </Field>
           {task.body && <pre class="task-body">{task.body}</pre>}
+          {task.attachments && (
+            <Attachments
+              files={task.attachments}
+              maxBytes={task.attachment_max_bytes ?? 0}
+              path={path}
+              board={query.board}
+              perform={perform}
+            />
+          )}
           <Result {...task} />
           {task.status === 'review' && (
             <Review onSay={(text) => perform(() => client.send('POST', `${path}/request-changes`, { text }, query))} />
@@ -88,20 +110,48 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
             onSay={(text) => perform(() => client.send('POST', `${path}/comment`, { text }, query))}
           />
           <Events events={task.events} />
+          {asking.value === 'edit' && <EditTask task={task} board={query.board} onClose={answered} />}
+          {asking.value === 'delete' && (
+            <Confirm
+              title={`Delete ${id}`}
+              action="Delete for good"
+              perform={() => client.send('DELETE', path, undefined, query)}
+              onClose={(isDone) => {
+                if (!isDone) return answered()
+                notices.done(`${id} is deleted`)
+                onClose()
+                void store.reload()
+              }}
+            >
+              <p>Its comments, runs, events, logs and files are deleted with it. Archive only hides a task.</p>
+            </Confirm>
+          )}
         </div>
       )}
     </Dialog>
   )
 }
 
-function Moves({ task, onMove }: { readonly task: Details; readonly onMove: (to: Status) => void }) {
+interface MovesProps {
+  readonly task: Details
+  readonly onMove: (to: Status) => void
+  readonly onAsk: (what: 'edit' | 'delete') => void
+}
+
+function Moves({ task: { status }, onMove, onAsk }: MovesProps) {
   return (
     <div class="actions">
-      {targetsOf(task.status).map((to) => (
+      {targetsOf(status).map((to) => (
         <Button key={to} onClick={() => onMove(to)}>
-          {moveName(task.status, to)}
+          {moveName(status, to)}
         </Button>
       ))}
+      {status !== 'done' && status !== 'archived' && <Button onClick={() => onAsk('edit')}>Edit</Button>}
+      {status !== 'running' && (
+        <Button tone="danger" onClick={() => onAsk('delete')}>
+          Delete
+        </Button>
+      )}
     </div>
   )
 }

@@ -1,26 +1,22 @@
 import { planDispatch } from '../../kanban/dispatch/dispatch.ts'
 import { explainTask, withJobs } from '../../kanban/dispatch/explain.ts'
+import { readWrittenRules } from '../../kanban/dispatch/settings.ts'
 import { commentJson, eventJson, runJson, taskJson } from '../../kanban/json.ts'
 import { moveTo } from '../../kanban/moves.ts'
-import { requireAssignee } from '../../kanban/port/assignee.ts'
-import type { Actor, Board, Editable } from '../../kanban/port/board.ts'
-import { isAway } from '../../kanban/port/boards.ts'
+import type { Board, Editable } from '../../kanban/port/board.ts'
 import { checkText } from '../../kanban/port/input.ts'
-import { SHORT_BUSY_TIMEOUT_MS } from '../../kanban/store/board.ts'
-import { chosenBoard } from '../../kanban/store/current.ts'
 import { removeTaskFiles } from '../../kanban/store/gc.ts'
 import { DEFAULT_BOARD } from '../../kanban/store/places.ts'
 import { type Task as BoardTask, isStatus, STATUSES, type Status } from '../../kanban/task.ts'
-import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { Task, TaskDetails } from '../contract/board.ts'
-import type { Handlers, SignedIn } from '../contract/handler.ts'
-import { badRequest, notFound, unavailable } from '../gate/refusals.ts'
-import type { ApiFacts } from './facts.ts'
+import type { Handlers } from '../contract/handler.ts'
+import { badRequest } from '../gate/refusals.ts'
+import { type BoardFacts, boardAccess, knownTask as known, refusalOf } from './access.ts'
+import { attachmentsOf } from './attachments.ts'
 
 const DEFAULT_LIMIT = 200
 const EVENTS = 50
 const RUNS = 20
-const WRITE_BUDGET_MS = 5000
 /** These can be why a task is not running; the others are over, or at work. */
 const WAITING: readonly Status[] = ['triage', 'todo', 'scheduled', 'ready', 'blocked', 'review']
 
@@ -37,44 +33,9 @@ type Names =
   | 'requestChanges'
   | 'dispatch'
 
-export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
-  const { home, clock, boards } = facts
-  const slugOf = (query: { board?: string | undefined } | undefined): string =>
-    chosenBoard(home, query?.board, facts.board)
-
-  /** Each request opens and closes: an idle dashboard holds no file of the board open. */
-  async function onBoard<T>(slug: string, mode: 'create' | 'write' | 'read', use: (board: Board) => T | Promise<T>) {
-    const place = boards.place(slug)
-    try {
-      if (mode !== 'create' && !(await boards.has(place)))
-        throw notFound(`no board "${slug}"`, '"hermes kanban init" creates one')
-      // Waits for other writers between attempts: inside of one, everybody's requests would wait too.
-      const open = () => boards.open(place, { mode, busyTimeoutMs: SHORT_BUSY_TIMEOUT_MS, warn: facts.warn })
-      const board = await whenFree(clock, WRITE_BUDGET_MS, open)
-      try {
-        return await whenFree(clock, WRITE_BUDGET_MS, () => use(board))
-      } finally {
-        await board.close()
-      }
-    } catch (error) {
-      throw refusalOf(boards.problem(error, place, facts.warn))
-    }
-  }
-  const actor = (viewer: SignedIn | undefined): Actor => ({
-    name: viewer === undefined ? 'dashboard' : `dashboard:${viewer.user}`,
-    wallMs: Math.round(clock.wallMs()),
-  })
-  const known = async (board: Board, id: string): Promise<BoardTask> => {
-    const task = await board.find(id)
-    if (task !== undefined) return task
-    throw notFound(`no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`)
-  }
-  const assigneeOf = (text: string): Promise<string> =>
-    requireAssignee(home, text, () =>
-      boards.nodes().catch((error) => {
-        throw refusalOf(error)
-      }),
-    )
+export function taskHandlers(facts: BoardFacts): Pick<Handlers, Names> {
+  const { home, boards } = facts
+  const { slugOf, onBoard, actor, assigneeOf } = boardAccess(facts)
   return {
     boards: async () => {
       const current = slugOf(undefined)
@@ -125,7 +86,7 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
       const body = await onBoard(slugOf(query), 'read', async (board): Promise<TaskDetails> => {
         const task = await known(board, id)
         const answer = WAITING.includes(task.status) ? await explainTask(facts, board, id) : undefined
-        return { ...(await detailsOf(board, id)), ...(answer === undefined ? {} : { why: answer.text }) }
+        return { ...(await detailsOf(home, board, id)), ...(answer === undefined ? {} : { why: answer.text }) }
       })
       return { status: 200, body }
     },
@@ -189,12 +150,6 @@ export function kanbanHandlers(facts: ApiFacts): Pick<Handlers, Names> {
   }
 }
 
-/** Answers with 503 what may succeed later; other errors stay as they are. */
-function refusalOf(error: unknown): unknown {
-  if (databaseProblem(error) === 'busy') return unavailable('busy', (error as Error).message, 'try again')
-  return isAway(error) ? unavailable('no_database', error.message, error.next) : error
-}
-
 type Sent = { readonly [Field in keyof Editable]?: Editable[Field] | undefined }
 
 /** Without the fields that are absent. */
@@ -206,10 +161,12 @@ const given = ({ title, body, priority }: Sent): Partial<Editable> => ({
 
 const asTask = (task: BoardTask): Task => taskJson(task) as Task
 
-async function detailsOf(board: Board, id: string): Promise<TaskDetails> {
+async function detailsOf(home: string, board: Board, id: string): Promise<TaskDetails> {
   const { task, parents, children, comments, events, runs } = await board.details(id, { runs: RUNS, events: EVENTS })
+  const files = await attachmentsOf(board, id)
   return {
     ...asTask(task),
+    ...(files && { attachments: [...files], attachment_max_bytes: readWrittenRules(home).attachmentMaxBytes }),
     parents: [...parents],
     children: [...children],
     comments: comments.map(commentJson) as TaskDetails['comments'],
