@@ -94,6 +94,10 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       const { meterProgram } = require('#bundle/meter.cjs') as typeof import('./bundles/meter.ts')
       return await meterProgram(meterFacts(context))
     }
+    if (line.args.join(' ') === 'notifier') {
+      const { notifierProgram } = require('#bundle/notifier.cjs') as typeof import('./bundles/notifier.ts')
+      return await notifierProgram(meterFacts(context))
+    }
     if (line.args[0] === 'kanban') {
       // Workers and scripts type it all day: half of the whole command line to load.
       const { kanbanLine } = require('#bundle/kanban.cjs') as typeof import('./bundles/kanban.ts')

@@ -12,6 +12,7 @@ import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
 import { LOGIN_COMMANDS } from './commands/login.ts'
 import { LOG_COMMANDS } from './commands/logs.ts'
 import { NODE_COMMANDS } from './commands/nodes.ts'
+import { NOTIFY_COMMANDS } from './commands/notify/notify.ts'
 import { PROFILE_COMMANDS } from './commands/profile.ts'
 import { SETUP_COMMANDS } from './commands/setup.ts'
 import { SLOT_COMMANDS } from './commands/slots.ts'
@@ -28,6 +29,7 @@ export const GROUPS: readonly Group[] = [
     alone: 'show',
   },
   KANBAN_GROUP,
+  { name: 'notify', summary: 'Show notifications, and send a test message' },
   { name: 'dashboard', summary: 'Manage the dashboard; without a subcommand: run it in the foreground', alone: 'run' },
   { name: 'service', summary: 'Manage the services that the image defines' },
 ]
@@ -43,6 +45,7 @@ export const COMMANDS: readonly Command[] = [
   ...SETUP_COMMANDS,
   ...LOG_COMMANDS,
   ...NODE_COMMANDS,
+  ...NOTIFY_COMMANDS,
   ...USAGE_COMMANDS,
   ...DOCTOR_COMMANDS,
   ...CONFIG_COMMANDS,

@@ -250,6 +250,8 @@ export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
     'id of the session in which `hermes`, started from a root shell, has its own terminal',
   ),
   spec('HERMES_SLOT', '', 'name of the slot'),
+  spec('HERMES_NOTIFY_ID', '', 'for a command of a target in `notify`: id of the message'),
+  spec('HERMES_NOTIFY_EVENT', '', 'likewise: its event, such as parked'),
   spec('HERMES_REPLICA', '', 'number of the instance, for a service with `replicas`'),
   spec('HERMES_PROFILE', '', 'name of the profile; commands inside the slot use it when `-p` is not given'),
   spec('HERMES_SECRETS', '', 'names of the variables that come from [`secrets`](secrets.md), separated by spaces'),

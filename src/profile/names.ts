@@ -3,6 +3,9 @@ import { HermesError } from '../system/errors.ts'
 /** The profile that every volume has: its directory is the volume's top. */
 export const DEFAULT_PROFILE = 'default'
 
+/** The helper slot that sends notifications. */
+export const NOTIFIER = 'notifier'
+
 /** Names that a new profile cannot have: words with another meaning, and the slots of helpers, present and planned. */
 export const RESERVED_NAMES = [
   DEFAULT_PROFILE,
@@ -11,7 +14,7 @@ export const RESERVED_NAMES = [
   'any',
   'dashboard',
   'dispatcher',
-  'notifier',
+  NOTIFIER,
   'meter',
   'exporter',
 ] as const

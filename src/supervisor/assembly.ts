@@ -33,6 +33,7 @@ import { WorkersDeadline } from './operator/workers-deadline.ts'
 import { DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import { LimitedLog } from './reconcile/limited-log.ts'
 import { MeterSlot } from './reconcile/meter-slot.ts'
+import { NotifierSlot } from './reconcile/notifier-slot.ts'
 import { ProfileSlots } from './reconcile/profiles.ts'
 import { SlotDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
@@ -200,6 +201,7 @@ export function makeVolume(
   })
   const { launcher, logs } = runs
   const meter = new MeterSlot({ launcher, table })
+  const notifier = new NotifierSlot({ launcher, table })
   const advice = new StatusAdvice({ table, launcher, profiles, services, hasSocket: start.controlFd !== undefined })
   const life = new VolumeLifecycle({
     start,
@@ -216,6 +218,7 @@ export function makeVolume(
       profiles,
       dispatcher,
       meter,
+      notifier,
       services,
       waiting,
       scheduled,

@@ -1,6 +1,7 @@
 import type { Journal } from '../log/io/journal.ts'
 import { truthy } from '../profile/environment/environment.ts'
 import { METER } from '../profile/environment/metered.ts'
+import { NOTIFIER } from '../profile/names.ts'
 import { readDesired } from '../profile/state/state.ts'
 import type { SupervisorStart } from '../protocol/start-up.ts'
 import { isOccupied } from '../slot/slot.ts'
@@ -10,6 +11,7 @@ import type { GatewayFiles } from './operator/gateway-files.ts'
 import type { StatusFiles } from './operator/status-files.ts'
 import { DISPATCHER, type DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import type { MeterSlot } from './reconcile/meter-slot.ts'
+import type { NotifierSlot } from './reconcile/notifier-slot.ts'
 import type { ProfileSlots } from './reconcile/profiles.ts'
 import { watchProfiles } from './reconcile/watch.ts'
 import type { ServiceSlots } from './services/image-services.ts'
@@ -21,7 +23,7 @@ import type { SlotTable } from './slots/table.ts'
 const DASHBOARD = 'dashboard'
 
 /** Helpers that write to the volume. */
-const ON_VOLUME: readonly string[] = [DISPATCHER, METER]
+const ON_VOLUME: readonly string[] = [DISPATCHER, METER, NOTIFIER]
 
 export interface VolumeSlotsOptions {
   readonly start: Pick<SupervisorStart, 'home' | 'foreground' | 'main'>
@@ -33,6 +35,7 @@ export interface VolumeSlotsOptions {
   readonly profiles: ProfileSlots
   readonly dispatcher: DispatcherSlot
   readonly meter: MeterSlot
+  readonly notifier: NotifierSlot
   readonly services: ServiceSlots
   readonly waiting: Pick<WaitingGateways, 'begin'>
   readonly scheduled: Pick<ScheduledGateways, 'begin'>
@@ -55,10 +58,11 @@ export class VolumeSlots {
 
   /** Compares the disk with the slots. @returns one line per step */
   reconcile(): readonly string[] {
-    const { dispatcher, meter, profiles } = this.#options
+    const { dispatcher, meter, notifier, profiles } = this.#options
     dispatcher.update()
     const steps = profiles.reconcile()
     meter.poll()
+    notifier.poll()
     return steps
   }
 
@@ -86,8 +90,8 @@ export class VolumeSlots {
   }
 
   #register(isFirst: boolean, reconcile: () => void): void {
-    const { start, container, journal, table, profiles, dispatcher, meter, services, waiting, scheduled, clock } =
-      this.#options
+    const { start, container, journal, table, profiles, dispatcher, meter, notifier } = this.#options
+    const { services, waiting, scheduled, clock } = this.#options
     const { home, foreground, main } = start
     if (isFirst && foreground && main.length === 0) this.#startDefault()
     try {
@@ -100,22 +104,25 @@ export class VolumeSlots {
     table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
     dispatcher.watch()
     meter.watch()
+    notifier.watch()
     services.begin(isFirst)
     waiting.begin()
     scheduled.begin()
     const polled = (): void => {
       dispatcher.poll()
       meter.poll()
+      notifier.poll()
     }
     this.#watch = watchProfiles({ home, clock, changed: reconcile, polled, warn: journal.warn })
   }
 
   /** The lease was another container's for a while and is ours again: what should run does. */
   resume(): void {
-    const { table, files, start, dispatcher, meter } = this.#options
+    const { table, files, start, dispatcher, meter, notifier } = this.#options
     files.hold(false)
     dispatcher.watch()
     meter.watch()
+    notifier.watch()
     this.reconcile()
     for (const { key, slot } of table.entries()) {
       const profile = profileOfSlot(key)
@@ -128,11 +135,12 @@ export class VolumeSlots {
 
   /** The lease is another container's: what uses the volume goes down. */
   stop(): void {
-    const { journal, dispatcher, meter, table, files } = this.#options
+    const { journal, dispatcher, meter, notifier, table, files } = this.#options
     // The state files are the other one's now.
     files.hold(true)
     dispatcher.forget()
     meter.forget()
+    notifier.forget()
     const onVolume = table
       .entries()
       .filter(({ key, job }) => profileOfSlot(key) !== undefined || job !== undefined || ON_VOLUME.includes(key))

@@ -8,6 +8,7 @@ import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
 import type { SlotEvent } from '../../src/slot/slot.ts'
 import { DispatcherSlot } from '../../src/supervisor/reconcile/dispatcher-slot.ts'
 import { MeterSlot } from '../../src/supervisor/reconcile/meter-slot.ts'
+import { NotifierSlot } from '../../src/supervisor/reconcile/notifier-slot.ts'
 import { ProfileSlots } from '../../src/supervisor/reconcile/profiles.ts'
 import type { SlotTable } from '../../src/supervisor/slots/table.ts'
 import { VolumeFiles } from '../../src/supervisor/volume-files.ts'
@@ -51,12 +52,13 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   }
   const warn = (text: string): void => expect.fail(text)
   const stateStore = { keep: () => undefined }
-  const launcher = { metersAny: false }
+  const launcher = { metersAny: false, notifies: false }
   const parts = {
     table,
     profiles: { boot: note('boot'), reconcile: note('reconcile'), close: () => undefined },
     dispatcher: new DispatcherSlot({ home, hasDatabase: false, warn, table: table as unknown as SlotTable }),
     meter: new MeterSlot({ launcher, table: table as unknown as SlotTable }),
+    notifier: new NotifierSlot({ launcher, table: table as unknown as SlotTable }),
     services: { begin: note('services'), stop: () => undefined },
     files: { hold: note('hold'), containerStops: () => undefined, want: () => undefined },
     statusFiles: { flush: () => undefined, writeNow: () => undefined, containerStops: () => undefined },
@@ -179,6 +181,31 @@ test('the meter starts with the first profile that needs it, and goes down with 
   clock.advance(10_000)
   life.begin()
   expect(meter().at(-1)).toBe('tell meter up')
+  life.stop()
+})
+
+test('the notifier is up while there is a target, and goes down with a volume that is lost', async () => {
+  const { life, clock, done, slots, launcher } = await begunByCounting()
+  const notifier = (): readonly string[] => done.filter((what) => what.includes('notifier'))
+  life.reconcile()
+  expect(notifier()).toEqual([])
+  launcher.notifies = true
+  life.reconcile()
+  life.reconcile()
+  expect(notifier()).toEqual(['register notifier', 'tell notifier up'])
+  slots.push({ key: 'notifier', slot: { state: 'up', wanted: 'up' } })
+  launcher.notifies = false
+  life.reconcile()
+  expect(notifier().at(-1)).toBe('tell notifier down')
+  launcher.notifies = true
+  life.reconcile()
+  writeFileSync(leaseFile(), other)
+  clock.advance(60_000)
+  expect([life.phase, notifier().at(-1)]).toEqual(['waiting', 'tell notifier down'])
+  writeFileSync(leaseFile(), '')
+  clock.advance(10_000)
+  life.begin()
+  expect(notifier().at(-1)).toBe('tell notifier up')
   life.stop()
 })
 

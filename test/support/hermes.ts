@@ -16,6 +16,8 @@ export interface TestProfile {
   readonly agent?: Readonly<Record<string, unknown>>
   /** Likewise `secrets:`. */
   readonly secrets?: Readonly<Record<string, unknown>>
+  /** Likewise `notify:`, in the default profile. */
+  readonly notify?: readonly Readonly<Record<string, unknown>>[]
   /** Defaults to `running`; null writes no desired_state at all. */
   readonly desired?: 'running' | 'stopped' | null
 }
@@ -39,10 +41,10 @@ export interface RunningHermes extends AsyncDisposable {
 
 /** Writes the files of a home: config.yaml is JSON, which is YAML. */
 export function writeHome(home: string, profiles: readonly TestProfile[]): void {
-  for (const { name, gateway, agent, secrets, desired } of profiles) {
+  for (const { name, desired, ...config } of profiles) {
     const dir = name === 'default' ? home : join(home, 'profiles', name)
     mkdirSync(dir, { recursive: true })
-    writeFileSync(join(dir, 'config.yaml'), JSON.stringify({ gateway, agent, secrets }))
+    writeFileSync(join(dir, 'config.yaml'), JSON.stringify(config))
     if (desired !== null) writeFileSync(join(dir, 'desired_state'), `${desired ?? 'running'}\n`)
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../../profile/config/config.ts'
 import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config/effect.ts'
 import { CONFIG_KEYS, type ConfigKey, configKeys } from '../../profile/config/keys.ts'
+import type { Kind } from '../../profile/config/kinds.ts'
 import { refusedSecrets, refuseSecretKey } from '../../profile/config/refused-secrets.ts'
 import { listProfiles } from '../../profile/directory/disk.ts'
 import { CONFIG_MODE, configText } from '../../profile/directory/templates.ts'
@@ -97,7 +98,7 @@ async function get(context: Context, input: Input): Promise<Outcome> {
     const { file, values, set: written } = ownerOf(key, name) === name ? own : shared
     return {
       key,
-      value: CONFIG_KEYS[key].kind.secret && values[key] !== null ? '****' : values[key],
+      value: shownValue(key, values[key]),
       source: written.has(key) ? file : 'default',
     }
   }
@@ -112,6 +113,13 @@ async function get(context: Context, input: Input): Promise<Outcome> {
     text: table(all.map(({ key, value, source }) => [key, valueText(key, value), source === 'default' ? '' : source])),
     json: all,
   }
+}
+
+/** Of a secret, nothing is shown, or as much as its kind lets out. */
+function shownValue(key: ConfigKey, value: unknown): unknown {
+  const { kind }: { readonly kind: Kind<unknown> } = CONFIG_KEYS[key]
+  if (!kind.secret || value === null) return value
+  return kind.shown === undefined ? '****' : kind.shown(value)
 }
 
 /** Formats a value: durations with a unit, texts unchanged, everything else as JSON. */
@@ -145,7 +153,7 @@ async function schemaOf(file: string): Promise<unknown> {
 
 async function set(context: Context, input: Input): Promise<Outcome> {
   const [key = '', value = ''] = input.args
-  const { setConfigValue } = await import('../../profile/config/edit.ts')
+  const { setConfigValue } = await import('../../profile/config/edit/edit.ts')
   const { name, dir } = context.profile()
   refuseWithoutEffect(key, value, name)
   const file = fileOf(dir)

@@ -51,7 +51,7 @@ async function setup(context: Context, input: Input): Promise<Outcome> {
     const baseUrl = parseUrl(answers.baseUrl, interactive || textOption(input, 'base-url') !== undefined)
     const keyName = parseKeyName(answers.keyName)
     const key = answers.key === undefined || answers.key === '' ? undefined : parseKey(answers.key)
-    const { setConfigValue } = await import('../../profile/config/edit.ts')
+    const { setConfigValue } = await import('../../profile/config/edit/edit.ts')
     const endpoint = JSON.stringify({ base_url: baseUrl, model, api_key_env: keyName })
     await changeAlone(file, { clock: context.clock, mode: CONFIG_MODE }, async () => {
       const text = readRegularFile(file, MAX_CONFIG_BYTES) || configText(profile === 'default')

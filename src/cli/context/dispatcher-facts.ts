@@ -26,7 +26,7 @@ export const dashboardFacts = (context: Context) => ({
   install: context.install,
 })
 
-/** Facts that the meter needs. */
+/** Facts that the meter and the notifier need. */
 export const meterFacts = ({ home, paths, clock, env, output }: Context) => ({
   home,
   paths,

@@ -12,7 +12,7 @@ import type { Context } from './context.ts'
 /** Logs that every profile has. */
 const OF_PROFILE = ['agent', 'errors', 'current'] as const
 /** Logs that exist once per volume. */
-const OF_VOLUME = ['boot', 'supervisor', 'dashboard', 'dispatcher', 'meter'] as const
+const OF_VOLUME = ['boot', 'supervisor', 'dashboard', 'dispatcher', 'meter', 'notifier'] as const
 export const KINDS = [...OF_PROFILE, ...OF_VOLUME] as const
 type Kind = (typeof KINDS)[number]
 
@@ -88,6 +88,7 @@ function volumeLog({ home }: Context, kind: (typeof OF_VOLUME)[number]): LogSour
     case 'dashboard':
     case 'dispatcher':
     case 'meter':
+    case 'notifier':
       return { slot: kind, dir: slotLogDir(home, kind) }
   }
 }

@@ -1,10 +1,10 @@
 import type { ControlClient } from '../../control/client.ts'
+import { type FollowFacts, followSupervisors } from '../../control/supervisors.ts'
+import type { BoardWatch } from '../../kanban/watch/board-watch.ts'
 import type { SlotEventMessage, StatusResult } from '../../protocol/control.ts'
 import type { Cancel } from '../../system/clock.ts'
 import type { Usage } from '../contract/slots.ts'
-import type { BoardWatch } from './board-watch.ts'
 import { withSlotEvent } from './slot-view.ts'
-import { type FollowFacts, followSupervisors } from './supervisors.ts'
 import { type UsageSnapshot, usageBetween } from './usage.ts'
 import { frame, type Viewer } from './viewer.ts'
 

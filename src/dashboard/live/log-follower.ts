@@ -1,6 +1,6 @@
 import type { ControlClient } from '../../control/client.ts'
+import { type FollowFacts, followSupervisors } from '../../control/supervisors.ts'
 import { LogBatch } from './log-batch.ts'
-import { type FollowFacts, followSupervisors } from './supervisors.ts'
 import { frame, type Viewer } from './viewer.ts'
 
 const BATCH_MS = 100

@@ -4,6 +4,7 @@ import { readRegularFile } from '../../system/files/small-file.ts'
 import type { SignalName } from '../../system/signals.ts'
 import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type Ready } from './keys.ts'
 import type { Budget, GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
+import type { NotifyTarget } from './notify-kinds.ts'
 import { readPlainLines } from './plain-lines.ts'
 import { type ProgramRules, programRules } from './program-keys.ts'
 import type { Dependency, SecretSource, Secrets } from './program-kinds.ts'
@@ -69,6 +70,8 @@ export interface ProfileConfig {
   readonly budget: Budget | null
   readonly logging: LoggingConfig
   readonly kanban: KanbanConfig
+  /** Where notifications go; read only from the default profile. */
+  readonly notify: readonly NotifyTarget[]
   /**
    * `HERMES_DASHBOARD_*` variable → its value in config.yaml; only those that are set. The variable takes precedence.
    */
@@ -278,6 +281,7 @@ function assemble(v: ConfigValues, isClosed = false): ProfileConfig {
       attachmentMaxBytes: v['kanban.attachment_max_bytes'],
       nodeLeaseMs: v['kanban.node_lease'],
     },
+    notify: v.notify,
     dashboard,
   }
 }

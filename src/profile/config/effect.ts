@@ -18,6 +18,7 @@ export function effectOf(key: string, profile: string): Effect {
   if (key === 'kanban.dispatch_in_gateway') return { when: 'within two seconds' }
   if (section === 'kanban' || key === 'agent.pool')
     return { when: 'from the next tick of the dispatcher', next: 'hermes kanban dispatch' }
+  if (section === 'notify') return { when: 'within two seconds', next: 'hermes notify list' }
   if (section === 'dashboard') return { when: 'from the next start of the dashboard', next: 'hermes dashboard restart' }
   if (section === 'budget')
     return {

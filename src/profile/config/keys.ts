@@ -22,6 +22,7 @@ import {
   whole,
   wholeOrText,
 } from './kinds.ts'
+import { type NotifyTarget, notify } from './notify-kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from './program-keys.ts'
 import { cron, dependencies, type Secrets, secrets } from './program-kinds.ts'
 
@@ -201,6 +202,14 @@ export const CONFIG_KEYS = {
   ),
   'kanban.attachment_max_bytes': shared(
     key(whole(1, 104_857_600), 10_485_760, '10485760', 'maximum size of a file that is attached to a task, in bytes'),
+  ),
+  notify: shared(
+    key<readonly NotifyTarget[]>(
+      notify,
+      [],
+      '[]',
+      'where notifications go: a webhook, ntfy, Slack, Discord, Gotify or a command, and of which events and profiles',
+    ),
   ),
   'dashboard.enabled': variable('HERMES_DASHBOARD', flag),
   'dashboard.host': variable('HERMES_DASHBOARD_HOST', text),

@@ -29,6 +29,21 @@ export interface Kind<T> {
   readonly converted?: true
   /** The value is a map whose entries are judged one by one, so that a problem names its entry. */
   readonly each?: { readonly name: Kind<string>; readonly entry: Kind<unknown> }
+  /** The value is a list of maps whose keys are judged one by one, so that a problem names its key and line. */
+  readonly items?: Items
+  /** The value as commands print it, for one that is not wholly secret. */
+  readonly shown?: (value: unknown) => unknown
+}
+
+/** @see Kind.items */
+export interface Items {
+  readonly fields: Readonly<Record<string, Kind<unknown>>>
+  /**
+   * @param item its values in force, by key
+   * @param before the items above it that were taken
+   * @returns the item, or what is wrong with it
+   */
+  readonly check: (item: Readonly<Record<string, unknown>>, before: readonly unknown[]) => object | string
 }
 
 /** A check of a program from outside. */

@@ -12,6 +12,7 @@ import {
 } from './keys.ts'
 import { findOrphan } from './orphans.ts'
 import { isEmpty, nameOf, readYamlText, type Verdict, type YamlText } from './yaml-document.ts'
+import { readItems } from './yaml-items.ts'
 
 export interface ReadValues {
   readonly values: ConfigValues
@@ -51,6 +52,14 @@ function readKeys(yaml: YamlText, file: string): ReadValues {
   const set = new Set<ConfigKey>()
   const problems: ConfigProblem[] = []
   for (const { key, pair, entryOf } of leaves(contents, '')) {
+    const items = isConfigKey(key) ? CONFIG_KEYS[key].kind.items : undefined
+    if (items !== undefined && isSeq(pair.value)) {
+      const read = readItems(key, pair.value, items, yaml)
+      problems.push(...read.problems.map((problem) => ({ file, ...problem })))
+      values[key] = read.values
+      set.add(key as ConfigKey)
+      continue
+    }
     const place = { file, ...yaml.placeOf(pair.key), key }
     const verdict =
       entryOf === undefined ? judge(key, pair, yaml, problems.length < MAX_HINTS) : judgeEntry(entryOf, pair, yaml)

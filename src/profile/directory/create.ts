@@ -117,7 +117,7 @@ async function fill(dir: string, name: string, description: string | undefined):
     !(await writeUnlessThere(config, describedConfigText(false, description), CONFIG_MODE)) &&
     description !== undefined
   ) {
-    const { setConfigValue } = await import('../config/edit.ts')
+    const { setConfigValue } = await import('../config/edit/edit.ts')
     const text = readRegularFile(config, MAX_CONFIG_BYTES) ?? ''
     await replaceFile(config, setConfigValue(text, 'description', JSON.stringify(description)), CONFIG_MODE)
   }

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
 import type { LogPlace } from '../../log/io/log-file.ts'
 import { defaultConfig } from '../../profile/config/config.ts'
+import { DEFAULT_PROFILE } from '../../profile/names.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { type ServiceRules, serviceOfSlot } from '../../services/definition.ts'
 import type { Slot } from '../../slot/slot.ts'
@@ -115,6 +116,11 @@ export class Launcher {
   /** Whether a profile's settings, as far as they were read, need the meter. */
   get metersAny(): boolean {
     return this.#configs.metersAny
+  }
+
+  /** Whether the default profile has targets of notifications. Costs one stat where config.yaml has not changed. */
+  get notifies(): boolean {
+    return this.#configs.of(DEFAULT_PROFILE).notify.length > 0
   }
 
   forget(slot: string): void {

@@ -11,6 +11,7 @@ import { issueToken, METER, type MeterHolder, meteredAccess } from '../../profil
 import { closeSecretFiles } from '../../profile/environment/secret-files.ts'
 import { RECORD_FILE } from '../../profile/environment/secrets-record.ts'
 import type { SlotSecretsFacts } from '../../profile/environment/slot-secrets.ts'
+import { NOTIFIER } from '../../profile/names.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Slot } from '../../slot/slot.ts'
@@ -63,6 +64,7 @@ const helperCommands: Readonly<Record<string, readonly string[]>> = {
   dashboard: ['dashboard'],
   dispatcher: ['kanban', 'dispatcher'],
   [METER]: ['meter'],
+  [NOTIFIER]: ['notifier'],
 }
 
 /** Slots of programs of our own that serve all profiles. */
@@ -175,8 +177,9 @@ export class SlotScripts {
     const token = (): string | undefined =>
       holder && unlessCode(['ENOENT'], () => issueToken(paths.scanDir, slot, holder), undefined)
     const container = this.#containerEnvironment()
-    // The meter reads the keys itself, and keeps them out of its script.
-    const dotEnv = slot === METER ? { variables: {}, warnings: [] } : readDotEnv(below(dir, '.env'))
+    // These two read it themselves when they need a value of it, and keep secrets out of their scripts.
+    const dotEnv =
+      slot === METER || slot === NOTIFIER ? { variables: {}, warnings: [] } : readDotEnv(below(dir, '.env'))
     const { variables, warnings } = slotEnvironment({
       slot,
       profile,

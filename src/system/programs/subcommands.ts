@@ -21,6 +21,8 @@ export const SUBCOMMANDS = [
   'kanban',
   'service',
   'nodes',
+  'notifier',
+  'notify',
   'backup',
   'restore',
   'why',

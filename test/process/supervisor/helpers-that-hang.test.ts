@@ -9,12 +9,19 @@ import { stretchedMs, waitFor } from '../../support/wait.ts'
 /** Longer on a busy machine, which may keep a helper from answering. */
 const TIMEOUT_S = Math.ceil(stretchedMs(3000) / 1000)
 
-test.each(['dashboard', 'dispatcher', 'meter'])(
+test.each(['dashboard', 'dispatcher', 'meter', 'notifier'])(
   'a %s that has stopped turning its loop is killed after the time-out, with a line, and starts again',
   async (helper) => {
     const port = await freePort()
     await using hermes = await startHermes({
-      profiles: [{ name: 'default', gateway: { command: ['sleep', '100000'] }, agent: { meter: true } }],
+      profiles: [
+        {
+          name: 'default',
+          gateway: { command: ['sleep', '100000'] },
+          agent: { meter: true },
+          notify: [{ name: 'ops', to: 'exec', command: ['true'] }],
+        },
+      ],
       env: {
         HERMES_METER_PORT: String(await freePort()),
         HERMES_DASHBOARD: '1',

@@ -9,7 +9,7 @@ import {
   loadConfig,
   parseConfig,
 } from '../../../src/profile/config/config.ts'
-import { setConfigValue } from '../../../src/profile/config/edit.ts'
+import { setConfigValue } from '../../../src/profile/config/edit/edit.ts'
 import { configKeys } from '../../../src/profile/config/keys.ts'
 import { parseDurationMs } from '../../../src/profile/config/kinds.ts'
 import { configJsonSchema } from '../../../src/profile/config/schema.ts'

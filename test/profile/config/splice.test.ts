@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { setConfigValue } from '../../../src/profile/config/edit.ts'
-import { spliceYaml } from '../../../src/profile/config/splice.ts'
+import { setConfigValue } from '../../../src/profile/config/edit/edit.ts'
+import { spliceYaml } from '../../../src/profile/config/edit/splice.ts'
 
 const never = (text: string): string => setConfigValue(text, 'gateway.restart', 'never')
 

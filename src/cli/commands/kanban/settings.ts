@@ -96,7 +96,7 @@ function requireKey(name: string): SettingKey {
 async function parseValue(key: SettingKey, text: string): Promise<unknown> {
   const { kind, value: fallback } = CONFIG_KEYS[`kanban.${key}`]
   if (text === 'null' && fallback === null) return null
-  const map = /^\s*\{/.test(text) ? [(await import('../../../profile/config/edit.ts')).parseValue(key, text)] : []
+  const map = /^\s*\{/.test(text) ? [(await import('../../../profile/config/edit/edit.ts')).parseValue(key, text)] : []
   for (const value of [...map, scalarOf(text), text]) {
     const read = kind.read(value)
     if (read !== undefined) return read

@@ -1,7 +1,7 @@
-import type { ControlClient } from '../../control/client.ts'
-import { withSupervisor } from '../../control/slot-actions.ts'
-import { type Clock, pause } from '../../system/clock.ts'
-import { HermesError } from '../../system/errors.ts'
+import { type Clock, pause } from '../system/clock.ts'
+import { HermesError } from '../system/errors.ts'
+import type { ControlClient } from './client.ts'
+import { withSupervisor } from './slot-actions.ts'
 
 /** Time until the next supervisor is tried. */
 const RETRY_MS = 500

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs'
-import { listBoards } from '../../kanban/store/places.ts'
+import { listBoards } from '../store/places.ts'
 
 /** Finds boards that were written since the last check. */
 export interface BoardWatch {

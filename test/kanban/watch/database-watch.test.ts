@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { DatabaseWatch } from '../../src/dashboard/live/database-watch.ts'
-import type { Board } from '../../src/kanban/port/board.ts'
-import type { Boards } from '../../src/kanban/port/boards.ts'
-import { fakeClock } from '../support/supervisor/fake-clock.ts'
+import type { Board } from '../../../src/kanban/port/board.ts'
+import type { Boards } from '../../../src/kanban/port/boards.ts'
+import { DatabaseWatch } from '../../../src/kanban/watch/database-watch.ts'
+import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 
 /** Boards whose versions the test sets; undefined: the database is away. */
 function watched() {

@@ -1,10 +1,10 @@
 import { parse, parseDocument } from 'yaml'
-import { HermesError } from '../../system/errors.ts'
-import { nearest } from '../../system/text/nearest.ts'
-import { configKeys } from './keys.ts'
-import { readValues } from './reader.ts'
+import { HermesError } from '../../../system/errors.ts'
+import { nearest } from '../../../system/text/nearest.ts'
+import { configKeys } from '../keys.ts'
+import { readValues } from '../reader.ts'
+import { isTooDeep, MAX_YAML_DEPTH } from '../yaml-depth.ts'
 import { NotSpliced, spliceYaml } from './splice.ts'
-import { isTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 
 /**
  * Sets one key of a config.yaml; all other lines stay unchanged, byte for byte.

@@ -1,5 +1,5 @@
-import { type Boards, withBoard } from '../../kanban/port/boards.ts'
 import type { Clock } from '../../system/clock.ts'
+import { type Boards, withBoard } from '../port/boards.ts'
 import type { BoardWatch } from './board-watch.ts'
 
 const PAUSE_MS = 1000
