@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Notification } from '../../src/notify/notification.ts'
 import { readLetters } from '../../src/notify/outbox/report.ts'
-import { startReceiver } from '../support/http-receiver.ts'
+import { startReceiver } from '../support/notify/receiver.ts'
 import { quickScratchDir } from '../support/scratch.ts'
 
-const PROGRAM = join(import.meta.dirname, '..', 'support', 'programs', 'notifies.ts')
+const PROGRAM = join(import.meta.dirname, '..', 'support', 'programs', 'notify', 'killed-notifier.ts')
 
 test('a notifier that is killed at any point sends each message at least once, and again with the same id and bytes', async () => {
   const home = quickScratchDir('hermes-notify-')

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
 import { post } from '../../../src/notify/send/post.ts'
 import { systemClock } from '../../../src/system/clock.ts'
-import { startReceiver } from '../../support/http-receiver.ts'
+import { startReceiver } from '../../support/notify/receiver.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 
 const clock = systemClock()

@@ -5,7 +5,7 @@ import type { Notification } from '../../../src/notify/notification.ts'
 import { send } from '../../../src/notify/send/send.ts'
 import type { AddressSource, NotifyTarget } from '../../../src/profile/config/notify-kinds.ts'
 import { systemClock } from '../../../src/system/clock.ts'
-import { startReceiver } from '../../support/http-receiver.ts'
+import { startReceiver } from '../../support/notify/receiver.ts'
 import { scratchDir } from '../../support/scratch.ts'
 
 const notification: Notification = {

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import type { Notification } from '../../../src/notify/notification.ts'
 import { hermes as command } from '../../support/cli.ts'
 import { startHermes } from '../../support/hermes.ts'
-import { startReceiver } from '../../support/http-receiver.ts'
+import { startReceiver } from '../../support/notify/receiver.ts'
 import { quickScratchDir } from '../../support/scratch.ts'
 import { waitFor } from '../../support/wait.ts'
 

@@ -1,12 +1,12 @@
 // A part of the notifier: it observes a parked slot, and sends what is due. It kills itself at one point.
-// node notifies.ts HOME URL SLOT POINT
+// node killed-notifier.ts HOME URL SLOT POINT
 
-import { openOutbox } from '../../../src/notify/outbox/outbox.ts'
-import { Courier } from '../../../src/notify/program/courier.ts'
-import { send } from '../../../src/notify/send/send.ts'
-import { type SlotMemory, watchSlot } from '../../../src/notify/slot-watch.ts'
-import type { NotifyTarget } from '../../../src/profile/config/notify-kinds.ts'
-import { systemClock } from '../../../src/system/clock.ts'
+import { openOutbox } from '../../../../src/notify/outbox/outbox.ts'
+import { Courier } from '../../../../src/notify/program/courier.ts'
+import { send } from '../../../../src/notify/send/send.ts'
+import { type SlotMemory, watchSlot } from '../../../../src/notify/slot-watch.ts'
+import type { NotifyTarget } from '../../../../src/profile/config/notify-kinds.ts'
+import { systemClock } from '../../../../src/system/clock.ts'
 
 const [home = '', url = '', slot = '', point = ''] = process.argv.slice(2)
 const clock = systemClock()
