@@ -61,6 +61,7 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
     files: {
       key: 'k'.repeat(40),
       desired_state: 'running\n',
+      'config.yaml': 'notify: [{name: ops, to: exec, command: ["true"]}]\n',
       'profiles/coder/config.yaml': 'gateway: {schedule: "0 0 1 1 *"}',
       'profiles/metered/config.yaml': `gateway: {command: [sleep, "100000"]}
 agent: {meter: true, openai: {base_url: "http://127.0.0.1:1/v1", model: none}}
@@ -70,7 +71,8 @@ secrets: {WORD: {file: /opt/data/key}}
       schema: '{}',
     },
   })
-  for (const slot of ['gateway-default', 'gateway-metered', 'dashboard', 'meter', 'service-web-log']) await box.up(slot)
+  for (const slot of ['gateway-default', 'gateway-metered', 'dashboard', 'meter', 'notifier', 'service-web-log'])
+    await box.up(slot)
   await box.ok('hermes', 'kanban', 'create', 'a task', '--assignee', 'coder')
   await box.up('dispatcher')
   await box.ok('hermes', 'kanban', 'create', 'another', '--assignee', 'coder', '--result-schema', '/opt/data/schema')
