@@ -1,5 +1,5 @@
-// A part of the notifier: it observes a parked slot, and sends what is due. It kills itself at one point.
-// node killed-notifier.ts HOME URL SLOT POINT
+// A part of the notifier: it observes parked slots, and sends what is due. It kills itself at one point.
+// node killed-notifier.ts HOME URL SLOT,… POINT
 
 import { openOutbox } from '../../../../src/notify/outbox/outbox.ts'
 import { Courier } from '../../../../src/notify/program/courier.ts'
@@ -8,7 +8,7 @@ import { type SlotMemory, watchSlot } from '../../../../src/notify/slot-watch.ts
 import type { NotifyTarget } from '../../../../src/profile/config/notify-kinds.ts'
 import { systemClock } from '../../../../src/system/clock.ts'
 
-const [home = '', url = '', slot = '', point = ''] = process.argv.slice(2)
+const [home = '', url = '', slots = '', point = ''] = process.argv.slice(2)
 const clock = systemClock()
 const outbox = openOutbox(home, (text) => process.stderr.write(`${text}\n`))
 const target: NotifyTarget = {
@@ -26,15 +26,18 @@ function at(name: string): void {
 }
 
 const since = '2026-01-01T00:00:00.000Z'
-const memory = outbox.notes('slot:').get(slot) as SlotMemory | undefined
-const look = watchSlot(memory, { slot, state: 'parked', wanted: 'up', since }, clock.wallMs())
-at('observed')
-outbox.observe(
-  [{ subject: `slot:${slot}`, value: look.memory }],
-  look.observed === undefined ? [] : [look.observed],
-  [target],
-  { wallMs: clock.wallMs(), node: undefined },
-)
+const known = outbox.notes('slot:')
+for (const slot of slots.split(',')) {
+  const memory = known.get(slot) as SlotMemory | undefined
+  const look = watchSlot(memory, { slot, state: 'parked', wanted: 'up', since }, clock.wallMs())
+  at('observed')
+  outbox.observe(
+    [{ subject: `slot:${slot}`, value: look.memory }],
+    look.observed === undefined ? [] : [look.observed],
+    [target],
+    { wallMs: clock.wallMs(), node: undefined },
+  )
+}
 at('kept')
 const { env } = process
 const { signal } = new AbortController()
