@@ -1,5 +1,6 @@
 // The command line's first program: drops root, answers the frequent commands, and loads the rest only for the others.
 import { dirname } from 'node:path'
+import { tokensAreRoots } from '../src/access/place.ts'
 import { frequentCommand } from '../src/cli/commands/frequent.ts'
 import { initHasBegun } from '../src/cli/context/booting.ts'
 import { gatewayFacts, makeContext } from '../src/cli/context/context.ts'
@@ -10,7 +11,13 @@ import { wantsOwnTerminal } from '../src/cli/terminal/shared-terminal.ts'
 import { HANDOVER_VARIABLE } from '../src/protocol/handover.ts'
 import { truthy } from '../src/system/markers.ts'
 import { canDropByNode, dropByNode } from '../src/system/native/drop-by-node.ts'
-import { type CommandLine, dashboardRun, gatewayRun, splitCommandLine } from '../src/system/programs/command-line.ts'
+import {
+  type CommandLine,
+  dashboardRun,
+  gatewayRun,
+  isTokenCommand,
+  splitCommandLine,
+} from '../src/system/programs/command-line.ts'
 import { giveBackSaved, NODE_COMES_ALONG } from '../src/system/programs/own-node.ts'
 import type { Handed } from './bundles/handover.ts'
 
@@ -45,7 +52,9 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     }
   } else await initHasBegun({ env, install })
   let token: Readonly<Record<string, string>> = {}
-  if (handed === undefined && process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
+  // Only root may change the tokens; without this, a command of root would have given the right away.
+  const keepsRoot = isTokenCommand(line.args) && tokensAreRoots(install)
+  if (handed === undefined && !keepsRoot && process.getuid?.() === 0 && !truthy(env.HERMES_DOCKER_EXEC_AS_ROOT)) {
     const more = () => require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
     try {
       const identity = findIdentity(identitySources(install))
@@ -68,7 +77,14 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   try {
     // Not in the environment of this process, which programs that it starts would get.
     const own = { ...env, ...token }
-    const context = makeContext({ env: own, bundleDir: __dirname, profile: line.profile, json, output })
+    const context = makeContext({
+      env: own,
+      bundleDir: __dirname,
+      profile: line.profile,
+      profiles: line.profiles,
+      json,
+      output,
+    })
     if (frequent) {
       const code = printOutcome(await frequent(context), json, output)
       // Everything is written by now; the natural end would take Node's heap apart first.

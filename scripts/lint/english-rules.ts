@@ -231,7 +231,7 @@ const isText = (node: ts.Node): node is ts.LiteralLikeNode =>
 /** Base-form verbs that begin the summaries of commands. Add a new one after reading its summary aloud. */
 const VERBS = new Set(
   `Add Answer Archive Assign Block Check Choose Complete Count Create Delete Dispatch Edit Explain Fill Hold Link List Make
-  Manage Mark Move Print Record Read Remove Rename Report Restart Run Send Serve Set Show Start Stop Store Talk
+  Manage Mark Move Print Record Read Remove Rename Report Restart Revoke Run Send Serve Set Show Start Stop Store Talk
   Unblock Write`.split(/\s+/),
 )
 

@@ -6,7 +6,7 @@ export interface Wanted {
 }
 
 /** Files that hermes knows to be secret, in any directory. */
-const SECRET = /^(\.env(\..*)?|auth\.json|dashboard\.key)$/
+const SECRET = /^(\.env(\..*)?|auth\.json|dashboard\.(key|tokens))$/
 
 /** At the top. `run` is the run directory of a checkout. */
 const TOP = ['backups', 'kanban-export', 'run', 'run.lease']

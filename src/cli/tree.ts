@@ -1,3 +1,4 @@
+import { TOKEN_COMMANDS } from './commands/access/token.ts'
 import { BACKUP_COMMANDS } from './commands/backup/index.ts'
 import { BASIC_COMMANDS } from './commands/basic.ts'
 import { CHAT_COMMANDS } from './commands/chat.ts'
@@ -31,6 +32,7 @@ export const GROUPS: readonly Group[] = [
   KANBAN_GROUP,
   { name: 'notify', summary: 'Show notifications, and send a test message' },
   { name: 'dashboard', summary: 'Manage the dashboard; without a subcommand: run it in the foreground', alone: 'run' },
+  { name: 'token', summary: 'Manage API tokens of the dashboard, for programs' },
   { name: 'service', summary: 'Manage the services that the image defines' },
 ]
 
@@ -46,6 +48,7 @@ export const COMMANDS: readonly Command[] = [
   ...LOG_COMMANDS,
   ...NODE_COMMANDS,
   ...NOTIFY_COMMANDS,
+  ...TOKEN_COMMANDS,
   ...USAGE_COMMANDS,
   ...DOCTOR_COMMANDS,
   ...CONFIG_COMMANDS,

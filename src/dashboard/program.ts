@@ -19,16 +19,19 @@ import { type Environment, isImageInstall } from '../system/programs/install.ts'
 import { holderText } from '../system/programs/port-holder.ts'
 import { plainText, warningLine } from '../system/text/foreign-text.ts'
 import { allHandlers } from './api/handlers.ts'
-import { Streams } from './api/streams.ts'
+import { ApiTokens } from './auth/api-tokens.ts'
+import { AuditLog } from './auth/audit.ts'
 import { chooseLoginStorage } from './auth/login-storage.ts'
 import { noLogin } from './auth/none.ts'
 import { openLogin } from './auth/open.ts'
 import { hostName } from './gate/gate.ts'
 import { SECURITY_HEADERS } from './gate/headers.ts'
 import { PUBLIC } from './gate/public-paths.ts'
+import type { RequestFacts } from './gate/request-facts.ts'
 import { dashboardServer } from './http/server.ts'
 import { Feed } from './live/feed.ts'
 import { LogFollowers } from './live/log-follower.ts'
+import { Streams } from './live/streams.ts'
 import { usageReader } from './live/usage-reader.ts'
 import type { Handed } from './settings/handover.ts'
 import { type DashboardOptions, type DashboardSettings, misconfigured, readSettings } from './settings/settings.ts'
@@ -95,12 +98,14 @@ async function assemble(
   const connect = () => connectControl(facts.controlSocket, clock)
   const readUsage = usageReader(clock)
   const boards = await findBoards({ ...facts, database: facts.handed?.secrets[DATABASE_SECRET] })
-  const streams = new Streams(clock, SECURITY_HEADERS)
+  const onOpen = (session: string): void => tokens.watch(session)
+  const streams = new Streams(clock, SECURITY_HEADERS, onOpen)
   const terminals = new Terminals({
     clock,
     command: [join(facts.install, 'bin', 'hermes'), 'chat'],
     cwd: home,
     env: terminalEnvironment(facts.env),
+    onOpen,
   })
   const closeOf = (session: string): void => {
     streams.closeOf(session)
@@ -131,14 +136,24 @@ async function assemble(
   }
   const keeping = chooseLoginStorage({
     home,
+    clock,
     handed: facts.handed,
     inImage: isImageInstall(facts.install),
     keyFile: facts.env.HERMES_DASHBOARD_KEY_FILE || undefined,
     warn,
   })
+  const audit = new AuditLog(home, clock, warn)
+  const tokens = new ApiTokens({
+    clock,
+    stored: keeping.tokens,
+    audit,
+    warn,
+    openSessions: () => [...streams.sessions(), ...terminals.sessions()],
+    closeOf,
+  })
   const access =
     gate.kind === 'login'
-      ? await openLogin({ home, clock, keeping, setting: settings.setting, warn, closeOf })
+      ? await openLogin({ clock, audit, keeping, setting: settings.setting, warn, closeOf })
       : noLogin()
   const app = {
     rules: { gate, list: PUBLIC, publicApi, publicHost: outside.publicUrl && hostName(outside.publicUrl.host) },
@@ -149,6 +164,7 @@ async function assemble(
     metricsToken,
     nodeToken,
     recognize: access.recognize,
+    ownerOf: (token: string, request: RequestFacts) => tokens.ownerOf(token, request),
     admitted: new WeakSet<Socket>(),
     page: {
       dir: join(facts.install, 'lib', 'dashboard'),
@@ -168,7 +184,9 @@ async function assemble(
       const closed = new Promise((resolve) => server.close(resolve))
       server.closeAllConnections()
       await closed
+      tokens.close()
       await access.close()
+      await audit.close()
       await boards.close()
     },
   }

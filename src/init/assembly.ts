@@ -4,6 +4,7 @@
  * shutdown, the `listener` of the supervisor's process.
  */
 import { join } from 'node:path'
+import { DASHBOARD_DIR } from '../protocol/handover.ts'
 import type { MachineClock } from '../system/clock.ts'
 import { EXIT } from '../system/errors.ts'
 import type { Level } from '../system/level.ts'
@@ -35,7 +36,7 @@ import { Processes } from './processes/processes.ts'
 import { Reaper } from './processes/reaper.ts'
 import type { SpawnedLinked } from './processes/spawn-linked.ts'
 import { DashboardProgram } from './programs/dashboard-program.ts'
-import { DASHBOARD_DIR, DashboardState } from './programs/dashboard-state.ts'
+import { DashboardState } from './programs/dashboard-state.ts'
 import { DispatcherProgram } from './programs/dispatcher-program.ts'
 import { isDashboard } from './programs/main-command.ts'
 import { MainProgram } from './programs/main-program.ts'

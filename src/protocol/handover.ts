@@ -1,8 +1,8 @@
 /**
  * Secrets that init passes to the dashboard, and to the dispatcher of a board in a database, which run with the uid of
  * the gateways. They go over an inherited socket pair, so that no gateway can read them in an environment, a command
- * line or the volume. Newline-delimited JSON: first a {@link Handover}; then the dashboard sends {@link Keep} and init
- * answers each with a {@link Kept}.
+ * line or the volume. Newline-delimited JSON: first a {@link Handover}; then the dashboard sends {@link Keep} and
+ * {@link Look}, and init answers each with a {@link Kept} or a {@link Looked}, in their order.
  */
 import type { RuntimeIdentity } from './start-up.ts'
 
@@ -13,11 +13,11 @@ export const HANDOVER_FD = 4
 /** Longest line that init takes from the dashboard. */
 export const MAX_HANDOVER_LINE_BYTES = 1_000_000
 
-/**
- * Data that the dashboard keeps across a restart: the key of its sessions, sessions that were ended early, hashes of
- * tokens.
- */
-export const KEPT_TEXTS = ['key', 'ended', 'tokens'] as const
+/** Where init keeps data for the dashboard in the image; a volume mounted there outlives `docker rm`. */
+export const DASHBOARD_DIR = '/var/lib/hermes-dashboard'
+
+/** Data that the dashboard keeps across a restart: the key of its sessions, and sessions that were ended early. */
+export const KEPT_TEXTS = ['key', 'ended'] as const
 export type KeptText = (typeof KEPT_TEXTS)[number]
 export const isKeptText = (value: unknown): value is KeptText => KEPT_TEXTS.some((name) => name === value)
 
@@ -59,14 +59,28 @@ export interface Kept {
   readonly problem?: string
 }
 
-/** One line of the dashboard, which init does not trust. @returns undefined for anything else than a {@link Keep} */
-export function parseKeep(line: string): Keep | undefined {
-  let value: Partial<Keep> | null
+/** Asks for the hashes of the API tokens. Commands of root write them; the dashboard cannot. */
+export interface Look {
+  readonly type: 'look'
+  /** Of the text that the dashboard has. */
+  readonly stamp?: string
+}
+
+/** `text` is absent if the stamp is the one of the question; all are absent if there is no such file. */
+export interface Looked extends HandedText {
+  readonly type: 'looked'
+  readonly stamp?: string
+}
+
+/** One line of the dashboard, which init does not trust. @returns undefined for anything else than such a message */
+export function parseQuestion(line: string): Keep | Look | undefined {
+  let value: (Partial<Omit<Keep, 'type'>> & { readonly type?: unknown; readonly stamp?: unknown }) | null
   try {
-    value = JSON.parse(line) as Partial<Keep> | null
+    value = JSON.parse(line) as typeof value
   } catch {
     return undefined
   }
-  const { type, name, text } = value ?? {}
+  const { type, name, text, stamp } = value ?? {}
+  if (type === 'look') return { type, ...(typeof stamp === 'string' && { stamp }) }
   return type === 'keep' && isKeptText(name) && typeof text === 'string' ? { type, name, text } : undefined
 }

@@ -38,6 +38,7 @@ export const KNOWN_FILES = [
   'desired_state',
   'dashboard.key',
   'dashboard.revoked',
+  'dashboard.tokens',
 ] as const
 
 /** Names at the top that start like this belong to hermes too: a database's journals. */

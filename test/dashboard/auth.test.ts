@@ -11,6 +11,7 @@ import { basicProvider } from '../../src/dashboard/auth/providers/basic.ts'
 import { identityOf } from '../../src/dashboard/auth/providers/oidc.ts'
 import { RevokedSessions } from '../../src/dashboard/auth/revoked.ts'
 import { Sealer } from '../../src/dashboard/auth/seal.ts'
+import { systemClock } from '../../src/system/clock.ts'
 import { hashPassword, parsePasswordHash, passwordMatches } from '../../src/system/password-hash.ts'
 
 function temporary(): { readonly home: string } & Disposable {
@@ -155,6 +156,7 @@ describe('sessions that were ended', () => {
   const inVolume = (home: string): StoredText =>
     chooseLoginStorage({
       home,
+      clock: systemClock(),
       handed: undefined,
       inImage: false,
       keyFile: undefined,

@@ -24,6 +24,8 @@ export interface Context {
   readonly clock: Clock
   /** The profile that `-p` named, unchecked. */
   readonly requestedProfile: string | undefined
+  /** Every profile that `-p` named, unchecked, in order. */
+  readonly requestedProfiles: readonly string[]
   /**
    * The profile to act on, from `-p`, the current slot, `profile use`, or `default`. @throws HermesError
    * NO_SUCH_PROFILE
@@ -38,10 +40,11 @@ export function makeContext(options: {
   /** Directory of the running bundle. */
   readonly bundleDir: string
   readonly profile: string | undefined
+  readonly profiles?: readonly string[]
   readonly json: boolean
   readonly output: Output
 }): Context {
-  const { env, bundleDir, profile, json, output } = options
+  const { env, bundleDir, profile, profiles = [], json, output } = options
   const install = installDir(bundleDir)
   const home = resolveHome(env, install)
   const uid = process.getuid?.() ?? 0
@@ -57,6 +60,7 @@ export function makeContext(options: {
     output,
     clock,
     requestedProfile: profile,
+    requestedProfiles: profiles,
     profile: () => requireProfile(home, profile ?? (env.HERMES_PROFILE || readActiveProfile(home))),
     connect: () =>
       connectControl(paths.controlSocket, clock, {

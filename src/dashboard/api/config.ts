@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
+import { NOTHING, sees } from '../../access/scope.ts'
 import { readSessionOverviews } from '../../gateway/sessions/reading.ts'
 import { changeAlone } from '../../profile/change-file.ts'
 import { configProblemText, loadConfig, MAX_CONFIG_BYTES, parseConfig } from '../../profile/config/config.ts'
@@ -62,8 +63,11 @@ export function configHandlers({
     },
     themes: () => ({ status: 200, body: ['light', 'dark'] }),
     plugins: () => ({ status: 200, body: [] }),
-    sessions: ({ query }) => {
-      const profiles = query.profile === undefined ? listProfiles(home).profiles : [requireProfile(home, query.profile)]
+    sessions: ({ query, rights = NOTHING }) => {
+      const profiles =
+        query.profile === undefined
+          ? listProfiles(home).profiles.filter(({ name }) => sees(rights, name))
+          : [requireProfile(home, query.profile)]
       const sessions = profiles.flatMap(({ name, dir }) =>
         readSessionOverviews(dir, MAX_SESSIONS).map(({ updatedAt, ...rest }) => ({
           profile: name,

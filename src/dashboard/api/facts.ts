@@ -3,12 +3,11 @@ import type { Supervised } from '../../control/slot-actions.ts'
 import type { Installation } from '../../kanban/installation.ts'
 import type { Boards } from '../../kanban/port/boards.ts'
 import type { StatusResult } from '../../protocol/control.ts'
-import type { Call } from '../contract/handler.ts'
 import type { OpenGate } from '../gate/guard.ts'
 import type { Feed } from '../live/feed.ts'
 import type { LogFollowers } from '../live/log-follower.ts'
+import type { BeginStream } from '../live/streams.ts'
 import type { UsageSnapshot } from '../live/usage.ts'
-import type { Viewer } from '../live/viewer.ts'
 
 /** Everything that the handlers need. */
 export interface ApiFacts extends Supervised, Installation {
@@ -23,8 +22,7 @@ export interface ApiFacts extends Supervised, Installation {
   readonly logs: LogFollowers
   readonly readUsage: (slots: StatusResult['slots']) => UsageSnapshot
   readonly warn: (text: string) => void
-  /** Starts a stream of events; it ends with the viewer's session, and with the dashboard. */
-  readonly stream: (call: Pick<Call, 'outgoing' | 'viewer' | 'cookies'>, use: (viewer: Viewer) => void) => void
+  readonly stream: BeginStream
 }
 
 export const askStatus = ({ connect }: Pick<ApiFacts, 'connect'>, timeoutMs = 5000): Promise<StatusResult> =>

@@ -1,3 +1,4 @@
+import { NOTHING } from '../../access/scope.ts'
 import type { Handlers } from '../contract/handler.ts'
 import type { PublicList } from '../gate/public-paths.ts'
 import { attachmentHandlers } from '../kanban/attachments.ts'
@@ -34,7 +35,7 @@ export const allHandlers = (
   ...nodesHandlers(facts),
   ...moveHandlers(facts),
   events: (call) => {
-    facts.stream(call, (viewer) => facts.feed.add(viewer))
+    facts.stream(call, (viewer) => facts.feed.add(viewer, call.rights ?? NOTHING))
     return { stream: true }
   },
   openapi: async () => {

@@ -1,3 +1,4 @@
+import { NOTHING, sees } from '../../access/scope.ts'
 import { readLogPage } from '../../log/history/log-page.ts'
 import { requireProfile } from '../../profile/directory/disk.ts'
 import { readTail } from '../../system/files/small-file.ts'
@@ -29,11 +30,11 @@ export function logHandlers(facts: ApiFacts): Pick<Handlers, 'logs' | 'followLog
       facts.stream(call, (viewer) => facts.logs.add(slot, viewer))
       return { stream: true }
     },
-    bootLog: () => {
+    bootLog: ({ rights = NOTHING }) => {
       const { bootLog } = homePaths(facts.home)
       const text = [`${bootLog}.1`, bootLog].map((file) => readTail(file, BOOT_TAIL_BYTES).text ?? '').join('')
       const lines = text.split('\n').flatMap((line) => parseBootLine(line) ?? [])
-      return { status: 200, body: { lines } }
+      return { status: 200, body: { lines: lines.filter(({ profile }) => sees(rights, profile)) } }
     },
   }
 }

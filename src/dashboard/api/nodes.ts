@@ -1,4 +1,5 @@
 /** Every node that shares the board, and their gateways, which are steered through the dashboards of their nodes. */
+import { NOTHING, sees } from '../../access/scope.ts'
 import type { PeerAnswer } from '../../control/peers.ts'
 import { isAway } from '../../kanban/port/boards.ts'
 import type { Node } from '../../kanban/port/nodes.ts'
@@ -27,11 +28,27 @@ export function nodesHandlers(facts: ApiFacts): Pick<Handlers, Names> {
   const ask = async (node: Node, method: 'GET' | 'POST', path: string, json?: unknown): Promise<unknown> =>
     bodyOf(await peers.ask(node, method, path, json).catch(refuse))
   return {
-    nodes: async () => ({ status: 200, body: { nodes: (await known()).map(nodeJson) } }),
+    nodes: async ({ rights = NOTHING }) => {
+      const nodes = (await known()).map(nodeJson)
+      return {
+        status: 200,
+        body: {
+          nodes: nodes.map((node) => ({ ...node, profiles: node.profiles.filter((name) => sees(rights, name)) })),
+        },
+      }
+    },
     gatewaysOfNode: async (call) => {
       const node = await nodeOf(call.params)
       if (node.own) return local.profiles({ ...call })
-      return { status: 200, body: (await ask(node, 'GET', '/api/node/gateways')) as Profiles }
+      const { profiles, helpers } = (await ask(node, 'GET', '/api/node/gateways')) as Profiles
+      const { rights = NOTHING } = call
+      return {
+        status: 200,
+        body: {
+          profiles: profiles.filter(({ name }) => sees(rights, name)),
+          helpers: helpers.filter(() => sees(rights, undefined)),
+        },
+      }
     },
     gatewayOfNode: async (call) => {
       const node = await nodeOf(call.params)

@@ -1,6 +1,6 @@
 /** The OpenAPI document, made from the table of routes. */
 import * as z from 'zod/mini'
-import { ApiError, Unauthenticated } from '../contract/access.ts'
+import { ApiError, TooManyTries, Unauthenticated } from '../contract/access.ts'
 import { type AnswerBody, ROUTES, type Route } from '../contract/routes.ts'
 import { isForNodes } from '../gate/guard.ts'
 import { isPublic, loginList, type PublicList } from '../gate/public-paths.ts'
@@ -25,18 +25,19 @@ export function openApi(version: string, list: PublicList, publicApi: boolean): 
       title: 'hermes dashboard',
       version,
       description:
-        'A request that changes something must send our own Origin and X-Hermes-Token; the page contains the token in <meta name="hermes-token">.',
+        'Programs send an API token (hermes token create) as bearer; its scope must include the one that an operation names. A request of the page that changes something must send our own Origin and X-Hermes-Token; the page contains that token in <meta name="hermes-token">.',
     },
     paths,
     components: {
       securitySchemes: {
         session: { type: 'apiKey', in: 'cookie', name: '__Host-hermes_session_at_XXXXXXXX' },
         pageToken: { type: 'apiKey', in: 'header', name: 'X-Hermes-Token' },
+        token: { type: 'http', scheme: 'bearer', bearerFormat: 'hermes_XXXXXXXX_…' },
         metrics: { type: 'http', scheme: 'bearer' },
         node: { type: 'http', scheme: 'bearer' },
       },
     },
-    security: [{ session: [] }, { pageToken: [] }],
+    security: [{ session: [] }, { pageToken: [] }, { token: [] }],
   }
 }
 
@@ -51,9 +52,7 @@ function operation(name: string, route: Route, open: PublicList): Json {
   return {
     operationId: name,
     summary,
-    ...(isPublic(path, open) ? { security: [] } : {}),
-    ...(isForNodes({ path }) ? { security: [{ node: [] }] } : {}),
-    ...(path === ROUTES.metrics.path ? { security: [{ session: [] }, { pageToken: [] }, { metrics: [] }] } : {}),
+    security: securityOf(route, open),
     parameters: [...inPath, ...(query === undefined ? [] : queryParameters(query))],
     ...(body === undefined
       ? {}
@@ -61,8 +60,17 @@ function operation(name: string, route: Route, open: PublicList): Json {
     ...(upload === undefined
       ? {}
       : { requestBody: { required: true, content: { [upload]: { schema: { type: 'string', format: 'binary' } } } } }),
-    responses: answersOf(route, open),
+    responses: answersOf(route),
   }
+}
+
+/** The scope stands where OpenAPI 3.1 has the names of roles. */
+function securityOf({ path, scope }: Route, open: PublicList): readonly Json[] {
+  if (isPublic(path, open)) return []
+  if (scope === 'node') return [{ node: [] }]
+  const roles = scope === 'anyone' ? [] : [scope]
+  const people = [{ session: roles }, { pageToken: [] }, { token: roles }]
+  return path === ROUTES.metrics.path ? [...people, { metrics: [] }] : people
 }
 
 function queryParameters(query: z.ZodMiniType): readonly Json[] {
@@ -78,12 +86,13 @@ function queryParameters(query: z.ZodMiniType): readonly Json[] {
   }))
 }
 
-function answersOf(route: Route, open: PublicList): Json {
-  const { method, path, query, body, upload, answers, events, file, socket } = route
+function answersOf(route: Route): Json {
+  const { method, path, scope, query, body, upload, answers, events, file, socket } = route
   const general: Record<number, AnswerBody> = {
     ...(query === undefined && body === undefined ? {} : { 400: ApiError }),
-    ...(isPublic(path, open) ? {} : { 401: isForNodes({ path }) ? ApiError : Unauthenticated }),
-    ...(method === 'GET' ? {} : { 403: ApiError }),
+    ...(path.startsWith('/auth/') ? {} : { 401: isForNodes({ path }) ? ApiError : Unauthenticated }),
+    ...(method === 'GET' && (scope === 'anyone' || scope === 'node') ? {} : { 403: ApiError }),
+    ...(path.startsWith('/auth/') || scope === 'node' ? {} : { 429: TooManyTries }),
     ...(body === undefined && upload === undefined ? {} : { 413: ApiError, 415: ApiError }),
     421: ApiError,
     500: ApiError,

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { NOTHING, sees } from '../../access/scope.ts'
 import { addProfile, requireVolume } from '../../control/profile-actions.ts'
 import { act, noSuchSlot, SLOT_ACTIONS, withSupervisor } from '../../control/slot-actions.ts'
 import { removeProfileAndWorkers } from '../../kanban/profiles/profile-removal.ts'
@@ -25,14 +26,18 @@ export function profileHandlers(
   const descriptions = new ConfigCache(({ config }) => config.description)
   const named = ({ name = '' }: Readonly<Record<string, string>>): ProfileEntry => requireProfile(home, name)
   return {
-    profiles: async () => {
+    profiles: async ({ rights = NOTHING }) => {
       const { slots } = await askStatus(facts)
       const known = knownOf(home, slots)
       return {
         status: 200,
         body: {
-          profiles: listProfiles(home).profiles.map((entry) => describe(facts, descriptions, entry, known)),
-          helpers: slots.filter(({ slot, profile }) => profile === undefined && !slot.startsWith('job-')),
+          profiles: listProfiles(home)
+            .profiles.filter(({ name }) => sees(rights, name))
+            .map((entry) => describe(facts, descriptions, entry, known)),
+          helpers: slots.filter(
+            ({ slot, profile }) => profile === undefined && !slot.startsWith('job-') && sees(rights, undefined),
+          ),
         },
       }
     },

@@ -1,3 +1,4 @@
+import { NOTHING } from '../../access/scope.ts'
 import { countActiveSessions } from '../../gateway/sessions/reading.ts'
 import { listProfiles } from '../../profile/directory/disk.ts'
 import { gatewayStateOf } from '../../profile/state/state.ts'
@@ -5,6 +6,7 @@ import type { StatusResult } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Handlers } from '../contract/handler.ts'
 import type { Status } from '../contract/slots.ts'
+import { narrowedStatus } from '../live/narrowed.ts'
 import { type ApiFacts, askStatus } from './facts.ts'
 
 /** A conversation is active for so long after its last message. */
@@ -24,10 +26,13 @@ export function statusHandlers(facts: ApiFacts): Pick<Handlers, 'status'> {
     return counted.sessions
   }
   return {
-    status: async ({ trusted }) => {
+    status: async ({ trusted, rights = NOTHING }) => {
       const status = await statusIfAny(facts)
       const body = { ...publicStatus(facts, status), active_sessions: activeSessions() }
-      return { status: 200, body: trusted && status !== undefined ? { ...body, details: status } : body }
+      return {
+        status: 200,
+        body: trusted && status !== undefined ? { ...body, details: narrowedStatus(status, rights) } : body,
+      }
     },
   }
 }

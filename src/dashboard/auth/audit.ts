@@ -5,7 +5,14 @@ import { networkOf } from '../../system/net/address.ts'
 import { ThrottledWriter } from '../../system/throttled-writer.ts'
 
 export interface AuditEntry {
-  readonly event: 'login' | 'login_refused' | 'session_refused' | 'renewal_refused' | 'logout' | 'provider_away'
+  readonly event:
+    | 'login'
+    | 'login_refused'
+    | 'token_refused'
+    | 'session_refused'
+    | 'renewal_refused'
+    | 'logout'
+    | 'provider_away'
   readonly provider?: string
   readonly user?: string
   readonly address: string
@@ -19,14 +26,17 @@ const MAX_CHARS = 200
 
 /** `logs/dashboard-auth.log`: one JSON object a line, never a token or a password. */
 export class AuditLog {
-  readonly #file: RotatedFile
+  readonly #open: () => RotatedFile
+  /** Made for the first line: a dashboard without a log-in may never have one. */
+  #file: RotatedFile | undefined
   readonly #clock: Clock
   /** Anyone can cause these: a line for each would rotate the important ones out of the file. */
   readonly #strangers: ThrottledWriter<AuditEntry>
 
   constructor(home: string, clock: Clock, warn: (text: string) => void) {
     this.#clock = clock
-    this.#file = new RotatedFile({ dir: join(home, 'logs'), name: 'dashboard-auth.log', mode: 0o600, clock, warn })
+    this.#open = () =>
+      new RotatedFile({ dir: join(home, 'logs'), name: 'dashboard-auth.log', mode: 0o600, clock, warn })
     this.#strangers = new ThrottledWriter(clock, (entry, more) => this.write(more === 0 ? entry : { ...entry, more }))
   }
 
@@ -40,13 +50,14 @@ export class AuditLog {
 
   write(entry: AuditEntry): void {
     const line = { time: new Date(this.#clock.wallMs()).toISOString(), ...entry }
+    this.#file ??= this.#open()
     this.#file.write(`${JSON.stringify(line, (_, value) => (typeof value === 'string' ? cut(value) : value))}\n`)
   }
 
   /** Resolves when everything is in the file. */
-  close(): Promise<void> {
+  async close(): Promise<void> {
     this.#strangers.flush()
-    return this.#file.close()
+    await this.#file?.close()
   }
 }
 

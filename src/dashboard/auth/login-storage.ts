@@ -1,13 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { volumeTokenFile } from '../../access/place.ts'
+import { MAX_TOKEN_BYTES } from '../../access/token-store.ts'
 import { replaceFile } from '../../profile/replace-file.ts'
-import { type HandedText, MAX_KEY_FILE_BYTES } from '../../protocol/handover.ts'
+import { DASHBOARD_DIR, type HandedText, type Looked, MAX_KEY_FILE_BYTES } from '../../protocol/handover.ts'
+import { type Clock, inTime } from '../../system/clock.ts'
 import { readMountedFile, readSmallFile } from '../../system/files/small-file.ts'
 import type { Handed } from '../settings/handover.ts'
 import { misconfigured } from '../settings/settings.ts'
+import type { StoredTokens } from './api-tokens.ts'
 import { dashboardKey, KEY_BYTES } from './key-file.ts'
 
 const MAX_ENDED_BYTES = 1_000_000
+const LOOK_MS = 5000
 
 /** A text that outlives a restart. */
 export interface StoredText {
@@ -24,10 +29,12 @@ export interface LoginStorage {
   key(): Promise<Buffer>
   /** Sessions that were ended early. */
   readonly ended: StoredText
+  readonly tokens: StoredTokens
 }
 
 export interface LoginStorageFacts {
   readonly home: string
+  readonly clock: Clock
   /** The data that init has handed over; absent: init has not started this process. */
   readonly handed: Handed | undefined
   readonly inImage: boolean
@@ -45,7 +52,7 @@ export function chooseLoginStorage(facts: LoginStorageFacts): LoginStorage {
   const kept = handed?.kept
   const keeping =
     handed !== undefined && kept !== undefined
-      ? withInit({ ...handed, kept }, facts.warn)
+      ? withInit({ ...handed, kept }, facts)
       : handed === undefined && inImage
         ? nowhere(facts.warn)
         : inVolume(home)
@@ -54,7 +61,10 @@ export function chooseLoginStorage(facts: LoginStorageFacts): LoginStorage {
   return given === undefined ? keeping : { ...keeping, key: async () => keyFrom(given, facts.keyFile ?? '') }
 }
 
-function withInit({ kept, keep }: Handed & Required<Pick<Handed, 'kept'>>, warn: (text: string) => void): LoginStorage {
+function withInit(
+  { kept, keep, look }: Handed & Required<Pick<Handed, 'kept'>>,
+  { clock, warn }: Pick<LoginStorageFacts, 'clock' | 'warn'>,
+): LoginStorage {
   return {
     async key() {
       const key = decodeKey(kept.key?.text)
@@ -68,11 +78,26 @@ function withInit({ kept, keep }: Handed & Required<Pick<Handed, 'kept'>>, warn:
       return made
     },
     ended: { where: 'the list of ended sessions', read: () => kept.ended ?? {}, write: (text) => keep('ended', text) },
+    tokens: { where: join(DASHBOARD_DIR, 'tokens'), read: rereading(look, clock) },
+  }
+}
+
+/** Reads the text again only when it has changed, and does not wait for an init that hangs. */
+function rereading(look: Handed['look'], clock: Clock): StoredTokens['read'] {
+  let last: Looked | undefined
+  return async () => {
+    let answer: Looked | undefined
+    const asked = look(last?.stamp).then((looked) => {
+      answer = looked.stamp !== undefined && looked.stamp === last?.stamp ? last : looked
+      last = answer
+    })
+    if (!(await inTime(clock, LOOK_MS, asked))) return { problem: 'cannot be read: init does not answer' }
+    return answer ?? {}
   }
 }
 
 function inVolume(home: string): LoginStorage {
-  const file = join(home, 'dashboard.revoked')
+  const [file, tokens] = [join(home, 'dashboard.revoked'), volumeTokenFile(home)]
   return {
     key: () => dashboardKey(home),
     ended: {
@@ -80,6 +105,7 @@ function inVolume(home: string): LoginStorage {
       read: () => readSmallFile(file, MAX_ENDED_BYTES),
       write: (text) => replaceFile(file, text, 0o600),
     },
+    tokens: { where: tokens, read: async () => readSmallFile(tokens, MAX_TOKEN_BYTES) },
   }
 }
 
@@ -93,6 +119,7 @@ function nowhere(warn: (text: string) => void): LoginStorage {
       return randomBytes(KEY_BYTES)
     },
     ended: { where: 'memory', read: () => ({}), write: async () => undefined },
+    tokens: { where: 'memory', read: async () => ({}) },
   }
 }
 

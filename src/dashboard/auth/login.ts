@@ -3,13 +3,13 @@ import type { Clock } from '../../system/clock.ts'
 import type { SignedIn } from '../contract/handler.ts'
 import { ROUTES } from '../contract/routes.ts'
 import { safeNext } from '../gate/next-path.ts'
-import { badRequest, forbidden, notFound, RefusedRequest, unavailable } from '../gate/refusals.ts'
+import { badRequest, forbidden, notFound, RefusedRequest, tooManyTries, unavailable } from '../gate/refusals.ts'
 import type { RequestFacts } from '../gate/request-facts.ts'
 import type { Recognized } from '../http/app.ts'
 import { AttemptLimit, TEN_A_MINUTE } from './attempt-limit.ts'
 import type { AuditEntry, AuditLog } from './audit.ts'
 import { type CookiePlace, deleteCookie, deletions, readCookie, setCookie } from './cookies.ts'
-import type { Login } from './none.ts'
+import { type Login, me } from './none.ts'
 import { PasswordTries } from './password-tries.ts'
 import { type IsAllowed, nameOf } from './providers/allow-list.ts'
 import {
@@ -147,13 +147,7 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
         status: 200,
         body: { providers: providers.map(({ name, kind, label }) => ({ name, kind, label })) },
       }),
-      me: ({ viewer }) => ({
-        status: 200,
-        body:
-          viewer === undefined
-            ? { user: null, provider: null }
-            : { user: viewer.user, provider: viewer.provider, expires_at: new Date(viewer.endsAtMs).toISOString() },
-      }),
+      me,
       beginLogin: async ({ query, facts: request }) => {
         const redirecting = providers.filter((provider) => provider.kind === 'oidc')
         const wished = query.provider ?? redirecting[0]?.name ?? ''
@@ -247,6 +241,7 @@ const recognized = ({ session, cookies }: { session: Session; cookies: readonly 
 const viewerOf = ({ id, user, provider, expiresMs, endsMs }: Session): SignedIn => ({
   session: id,
   user,
+  actor: `dashboard:${user}`,
   provider,
   expiresAtMs: expiresMs,
   endsAtMs: endsMs,
@@ -256,12 +251,3 @@ const callbackOf = ({ origin, prefix }: RequestFacts): string => `${origin}${pre
 
 const providerAway = (error: ProviderAway): RefusedRequest =>
   unavailable('provider_unavailable', `the identity provider ${error.message}`, error.next)
-
-function tooManyTries(waitMs: number): RefusedRequest {
-  const seconds = Math.ceil(waitMs / 1000)
-  return new RefusedRequest(
-    429,
-    { error: 'too_many_tries', detail: `too many attempts; wait ${seconds} s`, retry_after_s: seconds },
-    { headers: { 'Retry-After': String(seconds) } },
-  )
-}

@@ -1,4 +1,4 @@
-import type { Handlers } from '../contract/handler.ts'
+import type { Handler, Handlers } from '../contract/handler.ts'
 import { notFound, unavailable } from '../gate/refusals.ts'
 import type { AppFacts } from '../http/app.ts'
 
@@ -18,7 +18,7 @@ export function noLogin(): Login {
       providers: () => {
         throw unavailable('no_providers', 'no log-in is configured; none is needed here')
       },
-      me: () => ({ status: 200, body: { user: null, provider: null } }),
+      me,
       beginLogin: none,
       endLogin: none,
       passwordLogin: none,
@@ -28,3 +28,15 @@ export function noLogin(): Login {
     recognize: async () => ({ kind: 'anonymous', reason: 'no_cookie', cookies: [] }),
   }
 }
+
+export const me: Handler<'me'> = ({ viewer, rights }) => ({
+  status: 200,
+  body: {
+    user: viewer?.user ?? null,
+    provider: viewer?.provider ?? null,
+    scope: rights?.scope ?? 'read',
+    ...(viewer !== undefined &&
+      Number.isFinite(viewer.endsAtMs) && { expires_at: new Date(viewer.endsAtMs).toISOString() }),
+    ...(rights?.profiles !== undefined && { profiles: [...rights.profiles] }),
+  },
+})

@@ -1,6 +1,6 @@
 import type { Clock } from '../../system/clock.ts'
 import { truthy } from '../../system/markers.ts'
-import { AuditLog } from './audit.ts'
+import type { AuditLog } from './audit.ts'
 import { login } from './login.ts'
 import type { LoginStorage } from './login-storage.ts'
 import type { Login } from './none.ts'
@@ -17,21 +17,20 @@ import { Sessions } from './sessions.ts'
  * @throws HermesError with exit code 78
  */
 export async function openLogin(facts: {
-  readonly home: string
   readonly clock: Clock
+  readonly audit: AuditLog
   readonly keeping: LoginStorage
   readonly setting: (name: string) => string | undefined
   readonly warn: (text: string) => void
   readonly closeOf: (session: string) => void
 }): Promise<Login> {
-  const { home, clock, keeping, setting, warn, closeOf } = facts
+  const { clock, audit, keeping, setting, warn, closeOf } = facts
   const oidcSetting = oidcSettings(setting)
   const oidc = oidcSetting && oidcProvider(oidcSetting, clock)
   const basic = basicProvider(setting)
   const providers = [...(oidc === undefined ? [] : [oidc]), ...(basic === undefined ? [] : [basic])]
   const isAllowed = parseAllowList(setting('ALLOWED_USERS'), truthy(setting('ALLOW_UNVERIFIED_EMAIL')))
   const sealer = new Sealer(await keeping.key())
-  const audit = new AuditLog(home, clock, warn)
   const sessions = new Sessions({
     clock,
     sealer,
@@ -47,7 +46,6 @@ export async function openLogin(facts: {
     async close() {
       oidc?.close()
       await revocations.close()
-      await audit.close()
     },
   }
 }

@@ -8,9 +8,9 @@ import type { Sealer } from './seal.ts'
 
 const HOUR_MS = 3_600_000
 /** Wrong passwords of one client. */
-const WRONG_OF_ONE = { tries: 20, windowMs: HOUR_MS }
+export const WRONG_OF_ONE = { tries: 20, windowMs: HOUR_MS }
 /** Wrong passwords of all strangers together: twenty networks that do their worst. */
-const WRONG_OF_STRANGERS = { tries: 400, windowMs: HOUR_MS }
+export const WRONG_OF_STRANGERS = { tries: 400, windowMs: HOUR_MS }
 /** Since the latest log-in with this browser. */
 const KNOWN_FOR_MS = 180 * 24 * HOUR_MS
 

@@ -1,13 +1,14 @@
 /** Refusals and log-in. */
 import * as z from 'zod/mini'
+import { SCOPES } from '../../access/scope.ts'
 import { optional, text, time, whole } from './fields.ts'
 
 export const ApiError = z.strictObject({ error: z.string(), detail: z.string(), next: optional(z.string()) })
 export type ApiError = z.infer<typeof ApiError>
 export const Unauthenticated = z.strictObject({
-  error: z.enum(['unauthenticated', 'session_expired']),
+  error: z.enum(['unauthenticated', 'session_expired', 'invalid_token']),
   detail: z.string(),
-  reason: z.enum(['no_cookie', 'invalid_or_expired_session']),
+  reason: z.enum(['no_cookie', 'invalid_or_expired_session', 'invalid_token']),
   login_url: z.string(),
 })
 export type Unauthenticated = z.infer<typeof Unauthenticated>
@@ -26,11 +27,16 @@ export const Providers = z.strictObject({
   providers: z.array(z.strictObject({ name: z.string(), kind: z.enum(['password', 'oidc']), label: z.string() })),
 })
 export type Providers = z.infer<typeof Providers>
-/** Both null where no log-in is needed. */
+/**
+ * `user` and `provider` are null where no log-in is needed. Of an API token they are its name and `token`; it has
+ * `profiles` if it may not see all of them, and no `expires_at` if it never expires.
+ */
 export const Me = z.strictObject({
   user: z.nullable(z.string()),
   provider: z.nullable(z.string()),
   expires_at: optional(time()),
+  scope: z.enum(SCOPES),
+  profiles: optional(z.array(z.string())),
 })
 export type Me = z.infer<typeof Me>
 /** Other parameters of the address are ignored. */

@@ -1,6 +1,7 @@
 /** Parameters and answers of a handler, typed by its row in the table of routes. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type * as z from 'zod/mini'
+import type { Rights } from '../../access/scope.ts'
 import type { RequestFacts } from '../gate/request-facts.ts'
 import type { ROUTES, RouteName } from './routes.ts'
 
@@ -8,13 +9,15 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 type Of<S> = S extends z.ZodMiniType ? z.infer<S> : undefined
 type Row<N extends RouteName> = (typeof ROUTES)[N]
 
-/** The logged-in user; undefined where no log-in is needed, and on public paths without a session. */
+/** The logged-in user, or an API token; undefined where no log-in is needed, and on public paths without a session. */
 export interface SignedIn {
-  /** Id of the session. */
+  /** Id of the session; of a token, {@link tokenSession}. */
   readonly session: string
   readonly user: string
+  /** As boards record it: `dashboard:me`, `token:ci`. */
+  readonly actor: string
   readonly provider: string
-  /** Unix ms: streams end then, to be opened again with a session that was renewed. */
+  /** Unix ms: streams end then, to be opened again with a session that was renewed; Infinity: never. */
   readonly expiresAtMs: number
   /** Unix ms: of the session. */
   readonly endsAtMs: number
@@ -29,6 +32,8 @@ export interface Call<N extends RouteName = RouteName> {
   readonly viewer: SignedIn | undefined
   /** May see more than the public: signed in, or no log-in is needed. */
   readonly trusted: boolean
+  /** undefined: a stranger, who may only see what is public. */
+  readonly rights: Rights | undefined
   /** For answers that are streams; other answers get them automatically. */
   readonly cookies: readonly string[]
   readonly incoming: IncomingMessage

@@ -1,5 +1,6 @@
 /** Every route of the dashboard: the router, the OpenAPI document and the tests are made from this table. */
 import type * as z from 'zod/mini'
+import type { Access } from '../gate/rights.ts'
 import * as access from './access.ts'
 import * as board from './board.ts'
 import * as logs from './logs.ts'
@@ -13,7 +14,7 @@ export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** `null`: no body. `text`: not JSON. */
 export type AnswerBody = z.ZodMiniType | null | 'text'
 
-export interface Route {
+export interface Route extends Access {
   readonly method: Method
   /** `{name}`: one segment. */
   readonly path: string
@@ -38,19 +39,32 @@ export const ROUTES = {
   status: {
     method: 'GET',
     path: '/api/status',
+    scope: 'anyone',
+    profile: 'listed',
     summary: 'Check liveness, for probes and portals; return everything to a logged-in caller',
     answers: { 200: slots.Status },
   },
   providers: {
     method: 'GET',
     path: '/api/auth/providers',
+    scope: 'anyone',
+    profile: 'none',
     summary: 'List the ways to log in',
     answers: { 200: access.Providers, 503: access.ApiError },
   },
-  me: { method: 'GET', path: '/api/auth/me', summary: 'Return the logged-in user', answers: { 200: access.Me } },
+  me: {
+    method: 'GET',
+    path: '/api/auth/me',
+    scope: 'read',
+    profile: 'none',
+    summary: 'Return the logged-in user',
+    answers: { 200: access.Me },
+  },
   beginLogin: {
     method: 'GET',
     path: '/auth/login',
+    scope: 'anyone',
+    profile: 'none',
     summary: 'Redirect to the identity provider; `next` is the page to return to',
     query: access.LoginQuery,
     answers: { 302: none, 404: access.ApiError, 503: access.ApiError },
@@ -58,12 +72,16 @@ export const ROUTES = {
   endLogin: {
     method: 'GET',
     path: '/auth/callback',
+    scope: 'anyone',
+    profile: 'none',
     summary: 'Finish a log-in after the return from the identity provider',
     answers: { 302: none, 400: access.ApiError, 403: access.ApiError, 503: access.ApiError },
   },
   passwordLogin: {
     method: 'POST',
     path: '/auth/password-login',
+    scope: 'anyone',
+    profile: 'none',
     summary: 'Log in with name and password',
     body: access.PasswordLogin,
     answers: {
@@ -74,16 +92,27 @@ export const ROUTES = {
       429: access.TooManyTries,
     },
   },
-  logout: { method: 'POST', path: '/auth/logout', summary: 'End the session for good', answers: { 204: none } },
+  logout: {
+    method: 'POST',
+    path: '/auth/logout',
+    scope: 'anyone',
+    profile: 'none',
+    summary: 'End the session for good',
+    answers: { 204: none },
+  },
   profiles: {
     method: 'GET',
     path: '/api/profiles',
+    scope: 'read',
+    profile: 'listed',
     summary: 'List the profiles with their gateways, and the helpers',
     answers: { 200: slots.Profiles },
   },
   createProfile: {
     method: 'POST',
     path: '/api/profiles',
+    scope: 'admin',
+    profile: 'all',
     summary: 'Create a profile and its slot',
     body: slots.NewProfile,
     answers: { 201: slots.Profile, 404: access.ApiError, 409: access.ApiError },
@@ -91,12 +120,16 @@ export const ROUTES = {
   profile: {
     method: 'GET',
     path: '/api/profiles/{name}',
+    scope: 'read',
+    profile: 'path.name',
     summary: 'Return everything about one profile',
     answers: { 200: slots.ProfileDetails, 404: access.ApiError },
   },
   deleteProfile: {
     method: 'DELETE',
     path: '/api/profiles/{name}',
+    scope: 'admin',
+    profile: 'path.name',
     summary: 'Delete a profile after stopping its gateway',
     body: slots.Confirmation,
     answers: { 204: none, 404: access.ApiError, 409: access.ApiError },
@@ -104,6 +137,8 @@ export const ROUTES = {
   gateway: {
     method: 'POST',
     path: '/api/profiles/{name}/gateway',
+    scope: 'operate',
+    profile: 'path.name',
     summary: 'Start, stop or restart its gateway',
     body: slots.SlotAction,
     answers: { 200: slots.ActionDone, 404: access.ApiError, 409: access.ApiError },
@@ -111,6 +146,8 @@ export const ROUTES = {
   slot: {
     method: 'POST',
     path: '/api/slots/{slot}',
+    scope: 'operate',
+    profile: 'all',
     summary: 'Start, stop or restart a helper or a service',
     body: slots.SlotAction,
     answers: { 200: slots.ActionDone, 404: access.ApiError, 409: access.ApiError },
@@ -118,6 +155,8 @@ export const ROUTES = {
   logs: {
     method: 'GET',
     path: '/api/profiles/{name}/logs',
+    scope: 'read',
+    profile: 'path.name',
     summary: "Return a page of its gateway's log, beginning with the last page",
     query: logs.LogQuery,
     answers: { 200: logs.LogPage, 404: access.ApiError },
@@ -125,6 +164,8 @@ export const ROUTES = {
   followLogs: {
     method: 'GET',
     path: '/api/profiles/{name}/logs/follow',
+    scope: 'read',
+    profile: 'path.name',
     summary: 'Stream new lines of its gateway',
     answers: { 404: access.ApiError },
     events: { lines: logs.LogLines, missed: logs.Missed },
@@ -132,12 +173,16 @@ export const ROUTES = {
   deaths: {
     method: 'GET',
     path: '/api/profiles/{name}/deaths',
+    scope: 'read',
+    profile: 'path.name',
     summary: 'List the last deaths of its gateway, newest last',
     answers: { 200: slots.Deaths, 404: access.ApiError },
   },
   events: {
     method: 'GET',
     path: '/api/events',
+    scope: 'read',
+    profile: 'listed',
     summary: 'Stream changes of slots, usage and boards',
     answers: {},
     events: {
@@ -152,12 +197,16 @@ export const ROUTES = {
   bootLog: {
     method: 'GET',
     path: '/api/boot-log',
+    scope: 'read',
+    profile: 'listed',
     summary: 'List what each boot did with each profile, newest last',
     answers: { 200: logs.BootLog },
   },
   sessions: {
     method: 'GET',
     path: '/api/sessions',
+    scope: 'read',
+    profile: 'query.profile',
     summary: 'List conversations of one profile or of all, newest first',
     query: settings.SessionsQuery,
     answers: { 200: settings.Sessions, 404: access.ApiError },
@@ -165,6 +214,8 @@ export const ROUTES = {
   config: {
     method: 'GET',
     path: '/api/config',
+    scope: 'admin',
+    profile: 'query.profile',
     summary: "Return a profile's config.yaml; secrets are in .env",
     query: settings.ConfigQuery,
     answers: { 200: settings.Config, 404: access.ApiError },
@@ -172,6 +223,8 @@ export const ROUTES = {
   validateConfig: {
     method: 'POST',
     path: '/api/config/validate',
+    scope: 'admin',
+    profile: 'none',
     summary: 'Check the text of a config.yaml',
     body: settings.ConfigText,
     answers: { 200: settings.ConfigProblems },
@@ -179,6 +232,8 @@ export const ROUTES = {
   writeConfig: {
     method: 'PATCH',
     path: '/api/config',
+    scope: 'admin',
+    profile: 'body.profile',
     summary: 'Replace the file, unless it has problems or has changed since it was read',
     body: settings.ConfigEdit,
     answers: { 200: settings.ConfigWritten, 404: access.ApiError, 409: access.ApiError },
@@ -186,37 +241,56 @@ export const ROUTES = {
   configDefaults: {
     method: 'GET',
     path: '/api/config/defaults',
+    scope: 'anyone',
+    profile: 'none',
     summary: 'Return the defaults of config.yaml',
     answers: { 200: settings.AnyJson },
   },
   configSchema: {
     method: 'GET',
     path: '/api/config/schema',
+    scope: 'anyone',
+    profile: 'none',
     summary: 'Return the JSON Schema of config.yaml',
     answers: { 200: settings.AnyJson },
   },
   model: {
     method: 'GET',
     path: '/api/model/info',
+    scope: 'anyone',
+    profile: 'default',
     summary: "Return the default profile's model",
-    answers: { 200: settings.Model },
+    answers: { 200: settings.Model, 404: access.ApiError },
   },
   themes: {
     method: 'GET',
     path: '/api/dashboard/themes',
+    scope: 'anyone',
+    profile: 'none',
     summary: 'List the themes of the page',
     answers: { 200: settings.Themes },
   },
   plugins: {
     method: 'GET',
     path: '/api/dashboard/plugins',
+    scope: 'anyone',
+    profile: 'none',
     summary: 'List the plug-ins of the page',
     answers: { 200: settings.Plugins },
   },
-  boards: { method: 'GET', path: '/api/kanban/boards', summary: 'The boards', answers: { 200: board.Boards } },
+  boards: {
+    method: 'GET',
+    path: '/api/kanban/boards',
+    scope: 'read',
+    profile: 'none',
+    summary: 'The boards',
+    answers: { 200: board.Boards },
+  },
   tasks: {
     method: 'GET',
     path: '/api/kanban/tasks',
+    scope: 'read',
+    profile: 'listed',
     summary: 'List tasks, newest first, and their number by status',
     query: board.TasksQuery,
     answers: { 200: board.Tasks, 404: access.ApiError },
@@ -224,6 +298,8 @@ export const ROUTES = {
   createTask: {
     method: 'POST',
     path: '/api/kanban/tasks',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Create a task',
     query: board.BoardQuery,
     body: board.NewTask,
@@ -232,6 +308,8 @@ export const ROUTES = {
   task: {
     method: 'GET',
     path: '/api/kanban/tasks/{id}',
+    scope: 'read',
+    profile: 'listed',
     summary: 'Return everything about a task, and why it is not running',
     query: board.BoardQuery,
     answers: { 200: board.TaskDetails, 404: access.ApiError },
@@ -239,6 +317,8 @@ export const ROUTES = {
   editTask: {
     method: 'PATCH',
     path: '/api/kanban/tasks/{id}',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Change the title, body or priority of a task that is not done or archived',
     query: board.BoardQuery,
     body: board.TaskEdit,
@@ -247,6 +327,8 @@ export const ROUTES = {
   deleteTask: {
     method: 'DELETE',
     path: '/api/kanban/tasks/{id}',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Remove a task with its history, unless it is running or open tasks follow it',
     query: board.BoardQuery,
     answers: { 200: board.Deleted, 404: access.ApiError, 409: access.ApiError },
@@ -254,6 +336,8 @@ export const ROUTES = {
   moveTask: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/move',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Move a task to another status, by the rules of the board',
     query: board.BoardQuery,
     body: board.TaskMove,
@@ -262,6 +346,8 @@ export const ROUTES = {
   assignTask: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/assign',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Assign a task to a profile, or remove its assignee',
     query: board.BoardQuery,
     body: board.TaskAssignment,
@@ -270,6 +356,8 @@ export const ROUTES = {
   commentTask: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/comment',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Add a comment to a task',
     query: board.BoardQuery,
     body: board.NewComment,
@@ -278,6 +366,8 @@ export const ROUTES = {
   requestChanges: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/request-changes',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Send a task in review back to work, with what has to change',
     query: board.BoardQuery,
     body: board.ChangeRequest,
@@ -286,6 +376,8 @@ export const ROUTES = {
   attachments: {
     method: 'GET',
     path: '/api/kanban/tasks/{id}/attachments',
+    scope: 'read',
+    profile: 'listed',
     summary: 'List the files that are attached to a task',
     query: board.BoardQuery,
     answers: { 200: board.Attachments, 404: access.ApiError },
@@ -293,6 +385,8 @@ export const ROUTES = {
   attachFile: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/attachments',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Attach the body to a task, as a file of this name with kanban.attachment_max_bytes bytes at most',
     query: board.NewAttachment,
     upload: 'application/octet-stream',
@@ -301,6 +395,8 @@ export const ROUTES = {
   readAttachment: {
     method: 'GET',
     path: '/api/kanban/tasks/{id}/attachments/{name}',
+    scope: 'read',
+    profile: 'listed',
     summary: 'Return a file that is attached to a task, to be saved and not to be shown',
     query: board.BoardQuery,
     answers: { 404: access.ApiError, 409: access.ApiError },
@@ -309,6 +405,8 @@ export const ROUTES = {
   detachFile: {
     method: 'DELETE',
     path: '/api/kanban/tasks/{id}/attachments/{name}',
+    scope: 'board',
+    profile: 'listed',
     summary: 'Remove a file from a task',
     query: board.BoardQuery,
     answers: { 200: board.Detached, 404: access.ApiError, 409: access.ApiError },
@@ -316,6 +414,8 @@ export const ROUTES = {
   routines: {
     method: 'GET',
     path: '/api/kanban/routines',
+    scope: 'read',
+    profile: 'all',
     summary: 'List the routines of a board with their next times',
     query: board.BoardQuery,
     answers: { 200: routines.Routines, 404: access.ApiError },
@@ -323,6 +423,8 @@ export const ROUTES = {
   createRoutine: {
     method: 'POST',
     path: '/api/kanban/routines',
+    scope: 'board',
+    profile: 'all',
     summary: 'Create a routine, which makes a task again and again',
     query: board.BoardQuery,
     body: routines.NewRoutine,
@@ -331,6 +433,8 @@ export const ROUTES = {
   changeRoutine: {
     method: 'PATCH',
     path: '/api/kanban/routines/{name}',
+    scope: 'board',
+    profile: 'all',
     summary: 'Pause or resume a routine',
     query: board.BoardQuery,
     body: routines.RoutineChange,
@@ -339,6 +443,8 @@ export const ROUTES = {
   runRoutine: {
     method: 'POST',
     path: '/api/kanban/routines/{name}/run',
+    scope: 'board',
+    profile: 'all',
     summary: 'Make a task of a routine now, also of a paused one',
     query: board.BoardQuery,
     answers: { 201: routines.RoutineRun, 404: access.ApiError },
@@ -346,6 +452,8 @@ export const ROUTES = {
   deleteRoutine: {
     method: 'DELETE',
     path: '/api/kanban/routines/{name}',
+    scope: 'board',
+    profile: 'all',
     summary: 'Delete a routine; its tasks stay',
     query: board.BoardQuery,
     answers: { 200: routines.RoutineDeleted, 404: access.ApiError },
@@ -353,6 +461,8 @@ export const ROUTES = {
   dispatch: {
     method: 'POST',
     path: '/api/kanban/dispatch',
+    scope: 'read',
+    profile: 'all',
     summary: 'Return what the next tick of the dispatcher would do, like hermes kanban dispatch --dry-run --json',
     query: board.BoardQuery,
     body: board.DryRun,
@@ -361,18 +471,24 @@ export const ROUTES = {
   nodes: {
     method: 'GET',
     path: '/api/nodes',
+    scope: 'read',
+    profile: 'listed',
     summary: 'List the nodes that share the board; none where it is in files',
     answers: { 200: nodes.Nodes },
   },
   gatewaysOfNode: {
     method: 'GET',
     path: '/api/nodes/{node}/gateways',
+    scope: 'read',
+    profile: 'listed',
     summary: 'List the profiles of a node with their gateways',
     answers: { 200: slots.Profiles, 404: access.ApiError },
   },
   gatewayOfNode: {
     method: 'POST',
     path: '/api/nodes/{node}/gateways/{name}',
+    scope: 'operate',
+    profile: 'path.name',
     summary: 'Start, stop or restart a gateway of a node',
     body: slots.SlotAction,
     answers: { 200: slots.ActionDone, 404: access.ApiError, 409: access.ApiError },
@@ -380,6 +496,8 @@ export const ROUTES = {
   logsOfNode: {
     method: 'GET',
     path: '/api/nodes/{node}/gateways/{name}/logs',
+    scope: 'read',
+    profile: 'path.name',
     summary: "Return a page of the log of a node's gateway",
     query: logs.LogQuery,
     answers: { 200: logs.LogPage, 404: access.ApiError },
@@ -387,6 +505,8 @@ export const ROUTES = {
   followLogsOfNode: {
     method: 'GET',
     path: '/api/nodes/{node}/gateways/{name}/logs/follow',
+    scope: 'read',
+    profile: 'path.name',
     summary: "Stream new lines of a node's gateway",
     answers: { 404: access.ApiError },
     events: { lines: logs.LogLines, missed: logs.Missed },
@@ -394,12 +514,16 @@ export const ROUTES = {
   nodeGateways: {
     method: 'GET',
     path: '/api/node/gateways',
+    scope: 'node',
+    profile: 'none',
     summary: 'For other nodes: list the profiles of this node with their gateways',
     answers: { 200: slots.Profiles },
   },
   nodeGateway: {
     method: 'POST',
     path: '/api/node/gateways/{name}',
+    scope: 'node',
+    profile: 'none',
     summary: 'For other nodes: start, stop or restart a gateway of this node',
     body: slots.SlotAction,
     answers: { 200: slots.ActionDone, 404: access.ApiError, 409: access.ApiError },
@@ -407,6 +531,8 @@ export const ROUTES = {
   nodeLogs: {
     method: 'GET',
     path: '/api/node/gateways/{name}/logs',
+    scope: 'node',
+    profile: 'none',
     summary: "For other nodes: return a page of a gateway's log",
     query: logs.LogQuery,
     answers: { 200: logs.LogPage, 404: access.ApiError },
@@ -414,6 +540,8 @@ export const ROUTES = {
   followNodeLogs: {
     method: 'GET',
     path: '/api/node/gateways/{name}/logs/follow',
+    scope: 'node',
+    profile: 'none',
     summary: 'For other nodes: stream new lines of a gateway',
     answers: { 404: access.ApiError },
     events: { lines: logs.LogLines, missed: logs.Missed },
@@ -421,6 +549,8 @@ export const ROUTES = {
   nodeArchive: {
     method: 'GET',
     path: '/api/node/profiles/{name}/archive',
+    scope: 'node',
+    profile: 'none',
     summary: 'For other nodes: return the archive of a profile that moves from this node',
     answers: { 404: access.ApiError },
     file: 'application/x-tar',
@@ -428,6 +558,8 @@ export const ROUTES = {
   nodeTake: {
     method: 'POST',
     path: '/api/node/profiles/{name}/take',
+    scope: 'node',
+    profile: 'none',
     summary: 'For other nodes: fetch a profile that moves to this node; without an epoch, ask whether it may come',
     body: nodes.Take,
     answers: { 204: none, 404: access.ApiError, 409: access.ApiError },
@@ -436,13 +568,24 @@ export const ROUTES = {
   metrics: {
     method: 'GET',
     path: '/api/metrics',
+    scope: 'read',
+    profile: 'all',
     summary: 'Return metrics for Prometheus; needs a session, or HERMES_METRICS_TOKEN as bearer token',
     answers: { 200: 'text' },
   },
-  openapi: { method: 'GET', path: '/api/openapi.json', summary: 'This document', answers: { 200: settings.AnyJson } },
+  openapi: {
+    method: 'GET',
+    path: '/api/openapi.json',
+    scope: 'read',
+    profile: 'none',
+    summary: 'This document',
+    answers: { 200: settings.AnyJson },
+  },
   terminal: {
     method: 'GET',
     path: '/api/terminal',
+    scope: 'admin',
+    profile: 'all',
     summary: 'Run hermes chat in a terminal, over a WebSocket; requires HERMES_DASHBOARD_TUI',
     answers: { 404: access.ApiError },
     socket: { first: terminal.TerminalSize, later: terminal.TerminalMessage },

@@ -1,5 +1,6 @@
 /** The two gates, and what must hold for a request that changes something. Pure. */
 import { isIP } from 'node:net'
+import { TOKEN_PREFIX } from '../../access/token.ts'
 import { sameText } from '../../system/text/same-text.ts'
 import { type Gate, hostName, isLoopback } from './gate.ts'
 import { meansApi, safeNext } from './next-path.ts'
@@ -27,6 +28,8 @@ export type Caller =
   | { readonly kind: 'scraper' }
   /** The dashboard of another node: has the token for `/api/node/…`. */
   | { readonly kind: 'node' }
+  /** A program with an API token. */
+  | { readonly kind: 'token' }
 
 export const METRICS_PATH = '/api/metrics'
 const NODE_PATHS = '/api/node/'
@@ -55,6 +58,18 @@ const isPrivateName = (name: string): boolean => isIP(name) !== 0 || /^[a-z0-9_-
 
 /** A path for other nodes, which only the node token opens: no session, and no token of a page. */
 export const isForNodes = ({ path }: Pick<RequestFacts, 'path'>): boolean => path.startsWith(NODE_PATHS)
+
+export const bearer = ({ headers }: Pick<RequestFacts, 'headers'>): string | undefined =>
+  /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1]
+
+/**
+ * The API token of a request. Other bearers are ignored, because a proxy may add one of its own. A token counts for the
+ * API only: it opens no page.
+ */
+export function givenApiToken(facts: Pick<RequestFacts, 'headers' | 'path'>): string | undefined {
+  const given = facts.path.startsWith('/api/') ? bearer(facts) : undefined
+  return given?.startsWith(TOKEN_PREFIX) ? given : undefined
+}
 
 /**
  * The gate of those paths. A Host or an Origin proves nothing here: no browser knows the token.
@@ -100,7 +115,8 @@ export function checkEntry(
  * @throws Refused 403
  */
 export function checkChange(facts: RequestFacts, caller: Caller): void {
-  if (READING.includes(facts.method) || caller.kind === 'node') return
+  // No page elsewhere can make a browser send a bearer of ours, so a program need not pretend to be our page.
+  if (READING.includes(facts.method) || caller.kind === 'node' || caller.kind === 'token') return
   checkOrigin(facts)
   if (caller.kind === 'user' && facts.path !== NEEDS_NO_TOKEN && !sameText(givenToken(facts), caller.token))
     throw forbidden('bad_token', 'the X-Hermes-Token of the session is missing or old', 'reload the page')

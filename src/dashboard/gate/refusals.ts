@@ -63,6 +63,16 @@ export const notAllowed = (method: string, allowed: readonly string[]): RefusedR
     { headers: { Allow: allowed.join(', ') } },
   )
 
+/** @param waitMs until the next attempt is allowed */
+export function tooManyTries(waitMs: number): RefusedRequest {
+  const seconds = Math.ceil(waitMs / 1000)
+  return new RefusedRequest(
+    429,
+    { error: 'too_many_tries', detail: `too many attempts; wait ${seconds} s`, retry_after_s: seconds },
+    { headers: { 'Retry-After': String(seconds) } },
+  )
+}
+
 const STATUS_OF: Readonly<Record<ErrorCode, number>> = {
   BAD_NAME: 400,
   BAD_REQUEST: 400,

@@ -2,11 +2,13 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
+import type { Rights } from '../../access/scope.ts'
 import { sameText } from '../../system/text/same-text.ts'
 import { expectationText } from '../contract/expectation.ts'
 import type { AnyAnswer, Handlers, SignedIn } from '../contract/handler.ts'
 import { ROUTES, type Route } from '../contract/routes.ts'
 import {
+  bearer,
   type Caller,
   checkChange,
   checkEntry,
@@ -14,6 +16,7 @@ import {
   checkNode,
   checkStream,
   type GuardRules,
+  givenApiToken,
   givenToken,
   isForNodes,
   METRICS_PATH,
@@ -22,6 +25,7 @@ import { type SecurityHeaders, STREAM_HEADERS } from '../gate/headers.ts'
 import { isPublic, loginList } from '../gate/public-paths.ts'
 import { badRequest, notAllowed, notFound, RefusedRequest, refusalOf, withCookies } from '../gate/refusals.ts'
 import { type Outside, type RequestFacts, rawPath, requestFacts } from '../gate/request-facts.ts'
+import { checkProfile, checkScope, hidingOthers } from '../gate/rights.ts'
 import { isReader, refuse, refuseReader, respond } from './answers.ts'
 import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
 import { methodsOf } from './matcher.ts'
@@ -36,6 +40,12 @@ export type Recognized =
     }
   | { readonly kind: 'user'; readonly token: string; readonly viewer: SignedIn; readonly cookies: readonly string[] }
 
+/** The holder of a valid API token. */
+export interface TokenOwner {
+  readonly viewer: SignedIn
+  readonly rights: Rights
+}
+
 export interface AppFacts {
   readonly rules: GuardRules
   readonly outside: Outside
@@ -48,6 +58,8 @@ export interface AppFacts {
   readonly nodeToken: string | undefined
   /** @throws Refused 503 when the provider must be asked and does not answer */
   readonly recognize: (facts: RequestFacts) => Promise<Recognized>
+  /** Finds the owner of an API token. @throws Refused 401, 429, 503 */
+  readonly ownerOf: (token: string, facts: RequestFacts) => Promise<TokenOwner>
   /** Connections of callers with a session or a token. They keep their place when all connections are taken. */
   readonly admitted: WeakSet<Socket>
   readonly page: {
@@ -70,8 +82,14 @@ export interface Entered {
   readonly caller: Caller
   readonly viewer: SignedIn | undefined
   readonly trusted: boolean
+  /** undefined: a stranger. */
+  readonly rights: Rights | undefined
   readonly cookies: readonly string[]
 }
+
+/** Of people who are logged in, and of everybody where no log-in is needed. */
+const EVERYTHING: Rights = { scope: 'admin', profiles: undefined }
+const METRICS: Rights = { scope: 'read', profiles: undefined }
 
 /** Identifies the caller of a request on a connection and applies the gates. @throws Refused */
 export async function enter(app: AppFacts, facts: RequestFacts, connection: Socket): Promise<Entered> {
@@ -86,16 +104,20 @@ async function passGates(app: AppFacts, facts: RequestFacts): Promise<Entered> {
   const { rules, pageToken, metricsToken, nodeToken } = app
   if (isForNodes(facts)) {
     checkNode(bearer(facts), nodeToken)
-    return { caller: { kind: 'node' }, viewer: undefined, trusted: true, cookies: [] }
+    return { caller: { kind: 'node' }, viewer: undefined, trusted: true, rights: EVERYTHING, cookies: [] }
   }
   checkHost(rules, facts)
   const scrapes = facts.path === METRICS_PATH && metricsToken !== undefined && sameText(bearer(facts), metricsToken)
+  const token = scrapes ? undefined : givenApiToken(facts)
+  // Refused everywhere if it is not valid: its sender must not be taken for the owner of a cookie.
+  if (token !== undefined)
+    return { caller: { kind: 'token' }, trusted: true, cookies: [], ...(await app.ownerOf(token, facts)) }
   if (rules.gate.kind !== 'login') {
     const caller: Caller = scrapes ? { kind: 'scraper' } : { kind: 'anonymous', reason: 'no_cookie' }
     checkEntry(rules, facts, caller, pageToken)
-    return { caller, viewer: undefined, trusted: true, cookies: [] }
+    return { caller, viewer: undefined, trusted: true, rights: scrapes ? METRICS : EVERYTHING, cookies: [] }
   }
-  if (scrapes) return { caller: { kind: 'scraper' }, viewer: undefined, trusted: false, cookies: [] }
+  if (scrapes) return { caller: { kind: 'scraper' }, viewer: undefined, trusted: false, rights: METRICS, cookies: [] }
   const found = await recognized(app, facts)
   try {
     checkEntry(rules, facts, found, undefined)
@@ -106,6 +128,7 @@ async function passGates(app: AppFacts, facts: RequestFacts): Promise<Entered> {
     caller: found,
     viewer: found.kind === 'user' ? found.viewer : undefined,
     trusted: found.kind === 'user',
+    rights: found.kind === 'user' ? EVERYTHING : undefined,
     // A request for a public path must not delete a session cookie.
     cookies: found.kind === 'user' ? found.cookies : [],
   }
@@ -121,9 +144,6 @@ async function recognized({ rules, recognize }: AppFacts, facts: RequestFacts): 
     throw error
   }
 }
-
-const bearer = ({ headers }: RequestFacts): string | undefined =>
-  /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1]
 
 export function dashboardApp(app: AppFacts): Hono<Env> {
   const hono = new Hono<Env>({
@@ -160,18 +180,25 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
     hono.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (context) => {
       const { facts, entered } = context.var
       const { incoming, outgoing } = context.env
+      checkScope(route, entered.caller, entered.rights)
       if (route.events !== undefined) checkStream(facts)
       const query = parsed(route.query, Object.fromEntries(new URLSearchParams(facts.search)), 'query')
       const body =
         route.body === undefined
           ? undefined
           : parsed(route.body, await readJson(incoming, maxBodyBytes(app, entered)), 'body')
-      const call = { ...entered, params: context.req.param(), query, body, facts, incoming, outgoing }
+      const params = context.req.param()
+      checkProfile(route, entered.rights, { path: params, query, body })
+      const call = { ...entered, params, query, body, facts, incoming, outgoing }
       // Which route it is, is known at run time only; the table is typed per route.
       const handler = app.handlers[name] as (call: unknown) => Promise<AnyAnswer>
       if (facts.method === 'HEAD' && route.events !== undefined)
         return respond(app, { status: 200, text: '', type: STREAM_HEADERS['Content-Type'], headers: STREAM_HEADERS })
-      return respond(app, await handler(call))
+      try {
+        return respond(app, await handler(call))
+      } catch (error) {
+        throw hidingOthers(error, entered.rights)
+      }
     })
   }
   hono.get('*', ({ var: { facts, entered } }) => servePage(app, facts, entered))

@@ -1,4 +1,5 @@
 /** A board for one request, and the errors that a request can end with. */
+import type { Rights } from '../../access/scope.ts'
 import type { ExplainFacts } from '../../kanban/dispatch/explain.ts'
 import { requireAssignee } from '../../kanban/port/assignee.ts'
 import type { Actor, Board } from '../../kanban/port/board.ts'
@@ -9,6 +10,7 @@ import type { Task } from '../../kanban/task.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
 import type { SignedIn } from '../contract/handler.ts'
 import { notFound, unavailable } from '../gate/refusals.ts'
+import { seesTask } from './own-tasks.ts'
 
 const WRITE_BUDGET_MS = 5000
 
@@ -55,7 +57,7 @@ export function boardAccess(facts: BoardFacts): BoardAccess {
     slugOf: (query) => chosenBoard(home, query?.board, facts.board),
     onBoard,
     actor: (viewer) => ({
-      name: viewer === undefined ? 'dashboard' : `dashboard:${viewer.user}`,
+      name: viewer?.actor ?? 'dashboard',
       wallMs: Math.round(clock.wallMs()),
     }),
     assigneeOf: (text) =>
@@ -67,10 +69,10 @@ export function boardAccess(facts: BoardFacts): BoardAccess {
   }
 }
 
-/** @throws RefusedRequest 404 */
-export async function knownTask(board: Board, id: string): Promise<Task> {
+/** @throws RefusedRequest 404; also for a task that the caller may not see */
+export async function knownTask(board: Board, id: string, rights: Rights | undefined): Promise<Task> {
   const task = await board.find(id)
-  if (task !== undefined) return task
+  if (task !== undefined && seesTask(task, rights)) return task
   throw notFound(`no task ${JSON.stringify(id.slice(0, 80))} on board "${board.place.slug}"`)
 }
 

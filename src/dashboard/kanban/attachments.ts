@@ -1,4 +1,5 @@
 /** Files that are attached to tasks: they come in, and go out, as bytes that no browser shows. */
+import type { Rights } from '../../access/scope.ts'
 import { readWrittenRules } from '../../kanban/dispatch/settings.ts'
 import { time } from '../../kanban/json.ts'
 import type { Board } from '../../kanban/port/board.ts'
@@ -22,24 +23,24 @@ type Names = 'attachments' | 'attachFile' | 'readAttachment' | 'detachFile'
 export function attachmentHandlers(facts: BoardFacts): Pick<Handlers, Names> {
   const { slugOf, onBoard, actor } = boardAccess(facts)
   return {
-    attachments: async ({ params: { id = '' }, query }) => {
+    attachments: async ({ params: { id = '' }, query, rights }) => {
       const attachments = await onBoard(slugOf(query), 'read', async (board) => {
-        await knownTask(board, id)
+        await knownTask(board, id, rights)
         return (await attachmentsOf(board, id)) ?? []
       })
       return { status: 200, body: { attachments } }
     },
-    attachFile: async ({ params: { id = '' }, query, viewer, incoming }) => {
+    attachFile: async ({ params: { id = '' }, query, viewer, incoming, rights }) => {
       const bytes = await readUpload(incoming, readWrittenRules(facts.home).attachmentMaxBytes)
       const made = await onBoard(slugOf(query), 'write', async (board) => {
-        await knownTask(board, id)
+        await knownTask(board, id, rights)
         return attach(board, id, { name: query.name, bytes }, actor(viewer))
       })
       return { status: 201, body: asAttachment(made) }
     },
-    readAttachment: async ({ params: { id = '', name = '' }, query }) => {
+    readAttachment: async ({ params: { id = '', name = '' }, query, rights }) => {
       const bytes = await onBoard(slugOf(query), 'read', async (board) => {
-        await knownAttachment(board, id, name)
+        await knownAttachment(board, id, name, rights)
         try {
           return await readAttachment(board, id, name)
         } catch (error) {
@@ -50,9 +51,9 @@ export function attachmentHandlers(facts: BoardFacts): Pick<Handlers, Names> {
       })
       return { status: 200, bytes, headers: downloadHeaders(name) }
     },
-    detachFile: async ({ params: { id = '', name = '' }, query, viewer }) => {
+    detachFile: async ({ params: { id = '', name = '' }, query, viewer, rights }) => {
       await onBoard(slugOf(query), 'write', async (board) => {
-        await knownAttachment(board, id, name)
+        await knownAttachment(board, id, name, rights)
         await detach(board, id, name, actor(viewer))
       })
       return { status: 200, body: { task_id: id, name, detached: true } }
@@ -74,8 +75,8 @@ const asAttachment = ({ name, sizeBytes, sha256, atMs, by, state }: ListedAttach
 })
 
 /** @throws RefusedRequest 404 */
-async function knownAttachment(board: Board, id: string, name: string): Promise<void> {
-  await knownTask(board, id)
+async function knownAttachment(board: Board, id: string, name: string, rights: Rights | undefined): Promise<void> {
+  await knownTask(board, id, rights)
   if ((await board.attachments(id)).some((one) => one.name === name)) return
   throw notFound(`the task ${id} has no attachment ${JSON.stringify(name.slice(0, 120))}`)
 }

@@ -1,3 +1,4 @@
+import { NOTHING, type Rights, sees } from '../../access/scope.ts'
 import { planDispatch } from '../../kanban/dispatch/dispatch.ts'
 import { explainTask, withJobs } from '../../kanban/dispatch/explain.ts'
 import { readWrittenRules } from '../../kanban/dispatch/settings.ts'
@@ -13,6 +14,7 @@ import type { Handlers } from '../contract/handler.ts'
 import { badRequest } from '../gate/refusals.ts'
 import { type BoardFacts, boardAccess, knownTask as known, refusalOf } from './access.ts'
 import { attachmentsOf } from './attachments.ts'
+import { checkAssignee, visibleLinks, visibleTasks } from './own-tasks.ts'
 
 const DEFAULT_LIMIT = 200
 const EVENTS = 50
@@ -47,7 +49,7 @@ export function taskHandlers(facts: BoardFacts): Pick<Handlers, Names> {
         body: { boards: known.map(({ slug }) => ({ slug, current: slug === current })) },
       }
     },
-    tasks: async ({ query }) => {
+    tasks: async ({ query, rights }) => {
       const slug = slugOf(query)
       // The default board is made by its first task; until then it is empty.
       const isThere = await boards.has(boards.place(slug)).catch((error) => {
@@ -60,12 +62,13 @@ export function taskHandlers(facts: BoardFacts): Pick<Handlers, Names> {
         ...(query.search === undefined || query.search === '' ? {} : { search: query.search }),
         limit: query.limit ?? DEFAULT_LIMIT,
       }
-      const { tasks, counts } = await onBoard(slug, 'read', (board) => board.overview(filter))
+      const { tasks, counts } = await onBoard(slug, 'read', (board) => visibleTasks(board, filter, rights))
       return { status: 200, body: { tasks: tasks.map(asTask), counts } }
     },
-    createTask: async ({ query, body, viewer }) => {
+    createTask: async ({ query, body, viewer, rights }) => {
       const slug = slugOf(query)
       const { assignee, parents, priority, triage } = body
+      checkAssignee(assignee, rights)
       const input = {
         title: body.title,
         body: body.body ?? '',
@@ -77,66 +80,69 @@ export function taskHandlers(facts: BoardFacts): Pick<Handlers, Names> {
         needs: body.needs ?? [],
       }
       const { task } = await onBoard(slug, slug === DEFAULT_BOARD ? 'create' : 'write', async (board) => {
-        for (const id of input.parents) await known(board, id)
+        for (const id of input.parents) await known(board, id, rights)
         return board.create(input, actor(viewer))
       })
       return { status: 201, body: asTask(task) }
     },
-    task: async ({ params: { id = '' }, query }) => {
+    task: async ({ params: { id = '' }, query, rights }) => {
       const body = await onBoard(slugOf(query), 'read', async (board): Promise<TaskDetails> => {
-        const task = await known(board, id)
-        const answer = WAITING.includes(task.status) ? await explainTask(facts, board, id) : undefined
-        return { ...(await detailsOf(home, board, id)), ...(answer === undefined ? {} : { why: answer.text }) }
+        const task = await known(board, id, rights)
+        // The reason may be another profile's.
+        const explains = WAITING.includes(task.status) && rights?.profiles === undefined
+        const answer = explains ? await explainTask(facts, board, id) : undefined
+        return { ...(await detailsOf(home, board, id, rights)), ...(answer === undefined ? {} : { why: answer.text }) }
       })
       return { status: 200, body }
     },
-    editTask: async ({ params: { id = '' }, query, body, viewer }) => {
+    editTask: async ({ params: { id = '' }, query, body, viewer, rights }) => {
       const task = await onBoard(slugOf(query), 'write', async (board) => {
-        await known(board, id)
+        await known(board, id, rights)
         const { was, ...edit } = body
         return board.edit(id, { ...given(edit), ...(was && { was: given(was) }) }, actor(viewer))
       })
       return { status: 200, body: asTask(task) }
     },
-    deleteTask: async ({ params: { id = '' }, query, viewer }) => {
+    deleteTask: async ({ params: { id = '' }, query, viewer, rights }) => {
       await onBoard(slugOf(query), 'write', async (board) => {
-        await known(board, id)
+        await known(board, id, rights)
         await board.remove(id, null, actor(viewer))
         removeTaskFiles(home, board.place, id)
       })
       return { status: 200, body: { task_id: id, deleted: true } }
     },
-    moveTask: async ({ params: { id = '' }, query, body, viewer }) => {
+    moveTask: async ({ params: { id = '' }, query, body, viewer, rights }) => {
       const reason = body.reason === undefined ? {} : { reason: checkText('reason', body.reason) }
       const task = await onBoard(slugOf(query), 'write', async (board) => {
-        const before = await known(board, id)
+        const before = await known(board, id, rights)
         const operation = moveTo(before, body.to)
         return operation === undefined ? before : board.change(operation, id, reason, actor(viewer))
       })
       return { status: 200, body: asTask(task) }
     },
-    assignTask: async ({ params: { id = '' }, query, body, viewer }) => {
+    assignTask: async ({ params: { id = '' }, query, body, viewer, rights }) => {
+      checkAssignee(body.assignee, rights)
       const assignee = body.assignee === null ? null : await assigneeOf(body.assignee)
       const task = await onBoard(slugOf(query), 'write', async (board) => {
-        await known(board, id)
+        await known(board, id, rights)
         return board.change('assign', id, { assignee }, actor(viewer))
       })
       return { status: 200, body: asTask(task) }
     },
-    commentTask: async ({ params: { id = '' }, query, body, viewer }) => {
+    commentTask: async ({ params: { id = '' }, query, body, viewer, rights }) => {
       const text = checkText('comment', body.text.trim())
       if (text === '') throw badRequest('a comment must not be empty')
       await onBoard(slugOf(query), 'write', async (board) => {
-        await known(board, id)
+        await known(board, id, rights)
         await board.comment(id, text, actor(viewer))
       })
       return { status: 201, body: { task_id: id, commented: true } }
     },
-    requestChanges: async ({ params: { id = '' }, query, body, viewer }) => {
+    requestChanges: async ({ params: { id = '' }, query, body, viewer, rights }) => {
       const reason = checkText('text', body.text.trim())
       if (reason === '') throw badRequest('a request for changes must not be empty')
       const task = await onBoard(slugOf(query), 'write', async (board) => {
-        await known(board, id)
+        await known(board, id, rights)
         return board.change('request-changes', id, { reason }, actor(viewer))
       })
       return { status: 200, body: asTask(task) }
@@ -161,17 +167,19 @@ const given = ({ title, body, priority }: Sent): Partial<Editable> => ({
 
 const asTask = (task: BoardTask): Task => taskJson(task) as Task
 
-async function detailsOf(home: string, board: Board, id: string): Promise<TaskDetails> {
+async function detailsOf(home: string, board: Board, id: string, rights: Rights | undefined): Promise<TaskDetails> {
   const { task, parents, children, comments, events, runs } = await board.details(id, { runs: RUNS, events: EVENTS })
   const files = await attachmentsOf(board, id)
+  const seesAll = rights !== undefined && rights.profiles === undefined
   return {
     ...asTask(task),
     ...(files && { attachments: [...files], attachment_max_bytes: readWrittenRules(home).attachmentMaxBytes }),
-    parents: [...parents],
-    children: [...children],
+    parents: [...(await visibleLinks(board, parents, rights))],
+    children: [...(await visibleLinks(board, children, rights))],
     comments: comments.map(commentJson) as TaskDetails['comments'],
-    events: events.map(eventJson) as TaskDetails['events'],
-    runs: runs.map(runJson) as TaskDetails['runs'],
+    // They name earlier assignees.
+    events: (seesAll ? events : []).map(eventJson) as TaskDetails['events'],
+    runs: runs.filter(({ profile }) => sees(rights ?? NOTHING, profile)).map(runJson) as TaskDetails['runs'],
   }
 }
 

@@ -1,9 +1,11 @@
+import { type Rights, sees } from '../../access/scope.ts'
 import type { ControlClient } from '../../control/client.ts'
 import { type FollowFacts, followSupervisors } from '../../control/supervisors.ts'
 import type { BoardWatch } from '../../kanban/watch/board-watch.ts'
 import type { SlotEventMessage, StatusResult } from '../../protocol/control.ts'
 import type { Cancel } from '../../system/clock.ts'
 import type { Usage } from '../contract/slots.ts'
+import { narrowedStatus, narrowedUsage } from './narrowed.ts'
 import { withSlotEvent } from './slot-view.ts'
 import { type UsageSnapshot, usageBetween } from './usage.ts'
 import { frame, type Viewer } from './viewer.ts'
@@ -11,6 +13,21 @@ import { frame, type Viewer } from './viewer.ts'
 export interface FeedFacts extends FollowFacts {
   readonly boards: BoardWatch
   readonly readUsage: (slots: StatusResult['slots']) => UsageSnapshot
+}
+
+/** The profiles that a viewer may see. */
+type Limits = Pick<Rights, 'profiles'>
+/** The data of an event for those who may see all, and as others see it; undefined: not at all. */
+interface FeedEvent {
+  readonly name: string
+  readonly data: unknown
+  readonly narrowed: (limits: Limits) => unknown
+}
+
+interface Listener {
+  readonly limits: Limits
+  /** false: it was too slow for a change, and gets everything when it has caught up. */
+  current: boolean
 }
 
 const USAGE_MS = 2000
@@ -22,8 +39,7 @@ const BOARDS_MS = 250
  */
 export class Feed {
   readonly #facts: FeedFacts
-  /** false: it was too slow for a change, and gets everything when it has caught up. */
-  readonly #viewers = new Map<Viewer, boolean>()
+  readonly #viewers = new Map<Viewer, Listener>()
   #status: StatusResult | undefined
   #away = false
   #stop: AbortController | undefined
@@ -40,8 +56,9 @@ export class Feed {
     return this.#usage[slot]
   }
 
-  add(viewer: Viewer): void {
-    this.#viewers.set(viewer, true)
+  /** @param limits absent: the viewer may see all profiles */
+  add(viewer: Viewer, limits: Limits = { profiles: undefined }): void {
+    this.#viewers.set(viewer, { limits, current: true })
     viewer.onDrain(() => this.#catchUp(viewer))
     viewer.onClose(() => {
       this.#viewers.delete(viewer)
@@ -63,7 +80,7 @@ export class Feed {
     this.#every(USAGE_MS, () => this.#sample())
     this.#every(BOARDS_MS, () => {
       void this.#facts.boards.look().then((changed) => {
-        for (const board of changed) this.#send(frame('kanban', { board }))
+        for (const board of changed) this.#send(forAll('kanban', { board }))
       })
     })
   }
@@ -94,7 +111,7 @@ export class Feed {
     if (this.#away) return
     this.#away = true
     this.#status = undefined
-    this.#send(frame('away', {}))
+    this.#send(forAll('away', {}))
   }
 
   async #follow(client: ControlClient, signal: AbortSignal): Promise<void> {
@@ -103,7 +120,7 @@ export class Feed {
       if (signal.aborted) return
       this.#status = status
       this.#away = false
-      this.#send(frame('status', status))
+      this.#send(ofStatus(status))
     }
     const attempt = new AbortController()
     let refreshed: Promise<void> = Promise.resolve()
@@ -124,7 +141,8 @@ export class Feed {
   #change(event: SlotEventMessage): void {
     if (this.#status === undefined) return
     this.#status = withSlotEvent(this.#status, event)
-    this.#send(frame(event.type, event))
+    const { profile } = event.slot
+    this.#send({ name: event.type, data: event, narrowed: (limits) => (sees(limits, profile) ? event : undefined) })
   }
 
   #sample(): void {
@@ -132,17 +150,43 @@ export class Feed {
     const look = this.#facts.readUsage(this.#status.slots)
     this.#usage = usageBetween(this.#look, look)
     this.#look = look
-    this.#send(frame('usage', { slots: this.#usage }))
+    const { slots } = this.#status
+    const usage = this.#usage
+    this.#send({
+      name: 'usage',
+      data: { slots: usage },
+      narrowed: (limits) => ({ slots: narrowedUsage(usage, slots, limits) }),
+    })
   }
 
-  #send(bytes: Buffer): void {
-    for (const [viewer, current] of this.#viewers) {
-      if (current && !viewer.send(bytes)) this.#viewers.set(viewer, false)
+  /** Encoded once for all who may see everything. */
+  #send({ name, data, narrowed }: FeedEvent): void {
+    let whole: Buffer | undefined
+    for (const [viewer, listener] of this.#viewers) {
+      if (!listener.current) continue
+      if (listener.limits.profiles === undefined) {
+        whole ??= frame(name, data)
+        listener.current = viewer.send(whole)
+        continue
+      }
+      const part = narrowed(listener.limits)
+      if (part !== undefined) listener.current = viewer.send(frame(name, part))
     }
   }
 
   #catchUp(viewer: Viewer): void {
-    if (this.#status !== undefined) this.#viewers.set(viewer, viewer.send(frame('status', this.#status)))
-    else if (this.#away) this.#viewers.set(viewer, viewer.send(frame('away', {})))
+    const listener = this.#viewers.get(viewer)
+    if (listener === undefined) return
+    if (this.#status !== undefined)
+      listener.current = viewer.send(frame('status', narrowedStatus(this.#status, listener.limits)))
+    else if (this.#away) listener.current = viewer.send(frame('away', {}))
   }
 }
+
+const forAll = (name: string, data: unknown): FeedEvent => ({ name, data, narrowed: () => data })
+
+const ofStatus = (status: StatusResult): FeedEvent => ({
+  name: 'status',
+  data: status,
+  narrowed: (limits) => narrowedStatus(status, limits),
+})

@@ -1,6 +1,14 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { HANDOVER_VARIABLE, type Handover, type Keep, type Kept, type KeptText } from '../../protocol/handover.ts'
+import {
+  HANDOVER_VARIABLE,
+  type Handover,
+  type Keep,
+  type Kept,
+  type KeptText,
+  type Look,
+  type Looked,
+} from '../../protocol/handover.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import { MAIN_MARKER, SUPERVISED_MARKER } from '../../system/markers.ts'
 import { OOM_SCORE } from '../../system/programs/oom.ts'
@@ -9,6 +17,8 @@ import { OOM_SCORE } from '../../system/programs/oom.ts'
 export interface Handed extends Pick<Handover, 'secrets' | 'kept' | 'keyFile'> {
   /** @throws Error with the reason why it is not on the disk */
   keep(name: KeptText, text: string): Promise<void>
+  /** Reads the hashes of the API tokens again. @param stamp of those that are known. Never throws */
+  look(stamp: string | undefined): Promise<Looked>
 }
 
 export interface HandoverFacts {
@@ -39,23 +49,33 @@ export async function receiveHandover({ env, become }: HandoverFacts): Promise<H
   // The line must not keep a command alive that has nothing more to do.
   socket.unref()
   let last: Promise<unknown> = Promise.resolve()
+  /** undefined: init does not answer any more. */
+  const ask = <T>(question: Keep | Look): Promise<T | undefined> => {
+    const answer = last.then(async () => {
+      socket.ref()
+      socket.write(`${JSON.stringify(question)}\n`)
+      const { done, value } = await lines.next()
+      socket.unref()
+      return done ? undefined : (JSON.parse(value) as T)
+    })
+    last = answer.catch(() => undefined)
+    return answer
+  }
   return {
     ...handed,
-    keep(name, text) {
-      const message: Keep = { type: 'keep', name, text }
-      const done = last.then(async () => {
-        socket.ref()
-        socket.write(`${JSON.stringify(message)}\n`)
-        const answer = await lines.next()
-        socket.unref()
-        const { problem } = answer.done ? { problem: 'init does not answer' } : (JSON.parse(answer.value) as Kept)
-        if (problem !== undefined) throw new Error(problem)
-      })
-      last = done.catch(() => undefined)
-      return done
+    async keep(name, text) {
+      const { problem } = (await ask<Kept>({ type: 'keep', name, text })) ?? { problem: SILENT }
+      if (problem !== undefined) throw new Error(problem)
     },
+    look: async (stamp) =>
+      (await ask<Looked>({ type: 'look', ...(stamp !== undefined && { stamp }) })) ?? {
+        type: 'looked',
+        problem: SILENT,
+      },
   }
 }
+
+const SILENT = 'init does not answer'
 
 async function* linesOf(socket: Socket): AsyncGenerator<string, undefined> {
   let rest = ''

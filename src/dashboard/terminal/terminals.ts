@@ -2,10 +2,12 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket, WebSocketServer } from 'ws'
 import type { Cancel, Clock } from '../../system/clock.ts'
+import { ROUTES } from '../contract/routes.ts'
 import { MAX_INPUT_CHARS, TerminalMessage, TerminalSize } from '../contract/terminal.ts'
 import { checkChange } from '../gate/guard.ts'
 import { badHandshake, notFound, refusalOf, unavailable, withCookies } from '../gate/refusals.ts'
 import { requestFacts } from '../gate/request-facts.ts'
+import { checkScope } from '../gate/rights.ts'
 import { refuse } from '../http/answers.ts'
 import { type AppFacts, enter } from '../http/app.ts'
 import { answerUpgrade, wantsTerminal } from '../http/upgrade.ts'
@@ -16,6 +18,8 @@ export interface TerminalFacts {
   readonly command: readonly [string, ...string[]]
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
+  /** Called for each terminal of a session. */
+  readonly onOpen: (session: string) => void
 }
 
 const PROTOCOL = 'hermes'
@@ -53,6 +57,11 @@ export class Terminals {
     })
   }
 
+  /** The sessions that have terminals. */
+  sessions(): readonly (string | undefined)[] {
+    return [...this.#open.values()]
+  }
+
   /** Closes the terminals of a session that has ended. */
   closeOf(session: string): void {
     for (const [socket, of] of this.#open) if (of === session) end(socket, CLOSE.policy, 'the session has ended')
@@ -71,10 +80,11 @@ export class Terminals {
     // Before Node 24.9 a server cannot choose, and every upgrade arrives here.
     if (!app.page.terminal || !wantsTerminal(request)) throw notFound('the terminal is not enabled')
     const facts = requestFacts(request, app.outside)
-    const { caller, viewer, cookies } = await enter(app, facts, socket)
+    const { caller, viewer, rights, cookies } = await enter(app, facts, socket)
     this.#cookies.set(request, cookies)
     // A browser lets any page open a socket to us, with our cookies: it must bring what a change must bring.
     checkChange({ ...facts, method: 'POST' }, caller)
+    checkScope(ROUTES.terminal, caller, rights)
     this.#server ??= this.#webSocketServer(app)
     const server = await this.#server
     if (this.#open.size >= MAX_TERMINALS)
@@ -82,7 +92,10 @@ export class Terminals {
     server.handleUpgrade(request, socket, head, (opened) => {
       this.#open.set(opened, viewer?.session)
       const cancels = [this.#keepAlive(opened)]
-      if (viewer !== undefined) cancels.push(this.#endAt(opened, viewer.endsAtMs))
+      if (viewer !== undefined) {
+        cancels.push(this.#endAt(opened, viewer.endsAtMs))
+        this.#facts.onOpen(viewer.session)
+      }
       opened.once('close', () => {
         for (const cancel of cancels) cancel()
         this.#open.delete(opened)

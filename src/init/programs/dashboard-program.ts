@@ -3,10 +3,13 @@ import {
   HANDOVER_FD,
   HANDOVER_VARIABLE,
   type Handover,
+  type Keep,
   type Kept,
+  type Look,
+  type Looked,
   MAX_HANDOVER_LINE_BYTES,
   MAX_KEY_FILE_BYTES,
-  parseKeep,
+  parseQuestion,
 } from '../../protocol/handover.ts'
 import { LineSplitter } from '../../protocol/lines.ts'
 import { splitSecrets } from '../../system/dashboard-secrets.ts'
@@ -27,7 +30,7 @@ const AT_THE_START = /^(NODE_USE_ENV_PROXY|NODE_USE_SYSTEM_CA|(HTTPS?|NO)_PROXY|
 
 export interface DashboardProgramOptions extends HandedOver {
   /** Where init keeps what outlives a restart; absent: the dashboard keeps it in the volume. */
-  readonly state?: Pick<DashboardState, 'texts' | 'write'>
+  readonly state?: Pick<DashboardState, 'texts' | 'write' | 'look'>
 }
 
 /**
@@ -60,18 +63,24 @@ export class DashboardProgram {
       const { lines, tooLong } = splitter.push(chunk)
       // Reading pauses in the meantime; pending data waits in its memory.
       socket.pause()
-      void this.#keepAll(lines, socket).finally(() => (tooLong ? socket.destroy() : socket.resume()))
+      void this.#answerAll(lines, socket).finally(() => (tooLong ? socket.destroy() : socket.resume()))
     })
   }
 
-  async #keepAll(lines: readonly string[], socket: Socket): Promise<void> {
+  async #answerAll(lines: readonly string[], socket: Socket): Promise<void> {
     for (const line of lines) {
-      const keep = parseKeep(line)
-      if (keep === undefined) continue
-      const problem = await (this.#options.state?.write(keep.name, keep.text) ?? 'init keeps nothing here')
-      const answer: Kept = { type: 'kept', name: keep.name, ...(problem !== undefined && { problem }) }
-      socket.write(`${JSON.stringify(answer)}\n`)
+      const question = parseQuestion(line)
+      if (question !== undefined) socket.write(`${JSON.stringify(await this.#answer(question))}\n`)
     }
+  }
+
+  async #answer(question: Keep | Look): Promise<Kept | Looked> {
+    const { state } = this.#options
+    const nothing = { problem: 'init keeps nothing here' }
+    if (question.type === 'look') return { type: 'looked', ...((await state?.look(question.stamp)) ?? nothing) }
+    const { name, text } = question
+    const problem = state === undefined ? nothing.problem : await state.write(name, text)
+    return { type: 'kept', name, ...(problem !== undefined && { problem }) }
   }
 
   #handover(as: 'main' | 'slot'): Handover {

@@ -1,11 +1,15 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs'
-import { type HandedText, KEPT_TEXTS, type KeptText, MAX_HANDOVER_LINE_BYTES } from '../../protocol/handover.ts'
+import { promises } from 'node:fs'
+import {
+  type HandedText,
+  KEPT_TEXTS,
+  type KeptText,
+  type Looked,
+  MAX_HANDOVER_LINE_BYTES,
+} from '../../protocol/handover.ts'
 import { replaceFileDurably } from '../../system/files/replace-file.ts'
+import { makeRootDirectory } from '../../system/files/root-directory.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
-
-/** Its place in the image; a volume mounted there outlives `docker rm`. */
-export const DASHBOARD_DIR = '/var/lib/hermes-dashboard'
 
 /**
  * Data that the dashboard keeps across a restart, in files that only root can access, so that a gateway cannot create
@@ -21,7 +25,7 @@ export class DashboardState {
 
   /** Makes the directory where there is none. Trouble becomes the problem of every text. */
   texts(): { readonly [name in KeptText]: HandedText } {
-    this.#problem = whyNotMade(this.#dir)
+    this.#problem = makeRootDirectory(this.#dir)
     const read = (name: KeptText): HandedText =>
       this.#problem === undefined
         ? readSmallFile(below(this.#dir, name), MAX_HANDOVER_LINE_BYTES)
@@ -40,18 +44,24 @@ export class DashboardState {
       return `${file} cannot be written: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
     }
   }
-}
 
-function whyNotMade(dir: string): string | undefined {
-  try {
-    if (lstatSync(dir, { throwIfNoEntry: false }) === undefined) mkdirSync(dir, { mode: 0o700 })
-    const status = lstatSync(dir)
-    if (!status.isDirectory()) return `${dir} is not a directory`
-    // A mounted directory may come with another owner and mode.
-    if (status.uid !== 0 || status.gid !== 0) chownSync(dir, 0, 0)
-    if ((status.mode & 0o777) !== 0o700) chmodSync(dir, 0o700)
-    return undefined
-  } catch (error) {
-    return `${dir} cannot be made root's alone: ${(error as NodeJS.ErrnoException).code ?? String(error)}`
+  /**
+   * Reads the tokens, unless they are as they were at `stamp`. Off the main thread, as it is done for each request with
+   * a token.
+   */
+  async look(stamp: string | undefined): Promise<Omit<Looked, 'type'>> {
+    const file = below(this.#dir, 'tokens')
+    try {
+      const status = await promises.lstat(file, { bigint: true })
+      const found = [status.dev, status.ino, status.size, status.mtimeNs, status.ctimeNs].join(':')
+      if (found === stamp) return { stamp }
+      if (!status.isFile()) return { problem: 'is not a regular file' }
+      if (status.size > MAX_HANDOVER_LINE_BYTES) return { problem: 'is too large' }
+      // Replaced in the meantime, it has another stamp, and the next look reads it again.
+      return { stamp: found, text: await promises.readFile(file, 'utf8') }
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      return code === 'ENOENT' ? {} : { problem: `cannot be read: ${code ?? String(error)}` }
+    }
   }
 }

@@ -3,6 +3,8 @@ import { HermesError } from '../errors.ts'
 /** Options common to all commands, anywhere on the command line, and the remaining arguments. */
 export interface CommandLine {
   readonly profile: string | undefined
+  /** Every `-p`, in order; `profile` is the last one. */
+  readonly profiles: readonly string[]
   readonly json: boolean
   readonly args: readonly string[]
 }
@@ -13,7 +15,7 @@ export interface CommandLine {
  */
 export function splitCommandLine(argv: readonly string[]): CommandLine {
   const args: string[] = []
-  let profile: string | undefined
+  const profiles: string[] = []
   let json = false
   for (let i = 0; i < argv.length; i++) {
     const arg = argv[i] ?? ''
@@ -22,11 +24,11 @@ export function splitCommandLine(argv: readonly string[]): CommandLine {
       break
     }
     if (arg === '--json') json = true
-    else if (arg === '-p' || arg === '--profile') profile = nameAfter(argv[++i])
-    else if (arg.startsWith('--profile=')) profile = nameAfter(arg.slice('--profile='.length))
+    else if (arg === '-p' || arg === '--profile') profiles.push(nameAfter(argv[++i]))
+    else if (arg.startsWith('--profile=')) profiles.push(nameAfter(arg.slice('--profile='.length)))
     else args.push(arg)
   }
-  return { profile, json, args }
+  return { profile: profiles.at(-1), profiles, json, args }
 }
 
 function nameAfter(value: string | undefined): string {
@@ -34,6 +36,9 @@ function nameAfter(value: string | undefined): string {
   if (name) return name
   throw new HermesError('USAGE', '-p requires the name of a profile', { next: 'hermes profile list' })
 }
+
+/** `hermes token …`, which a root caller runs as root: the tokens are root's. */
+export const isTokenCommand = ([first]: readonly string[]): boolean => first === 'token'
 
 /**
  * Recognizes `gateway run` and bare `gateway`, as run by a slot, as the container's main program, or in a shell.

@@ -18,6 +18,7 @@ export const SUBCOMMANDS = [
   'setup',
   'chat',
   'dashboard',
+  'token',
   'kanban',
   'service',
   'nodes',

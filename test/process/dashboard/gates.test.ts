@@ -653,7 +653,7 @@ describe('where no log-in is needed', () => {
     for (const path of ['/api/profiles', '/api/events', '/api/status/', '/api/auth/me', '/api/metrics'])
       expect((await dashboard.ask(path)).code, path).toBe(401)
     expect((await dashboard.asPage('/api/profiles')).code).toBe(200)
-    expect((await dashboard.asPage('/api/auth/me')).json()).toEqual({ user: null, provider: null })
+    expect((await dashboard.asPage('/api/auth/me')).json()).toEqual({ user: null, provider: null, scope: 'admin' })
     for (const path of ['/API/profiles', '//api/profiles', '/x/../api/profiles', '/%61pi/profiles'])
       expect((await dashboard.ask(path)).code, path).toBe(404)
     expect((await dashboard.ask('/api/auth/providers')).code).toBe(503)

@@ -17,7 +17,7 @@ export const BACKUP_COMMANDS: readonly Command[] = [
         help: 'file to write, replaced when all is written; directory for a new file; or -: standard output; default: $HERMES_HOME/backups',
       },
       { long: '--keep', value: 'N', help: 'then remove older backups in the same directory, so that N are left' },
-      { long: '--without-secrets', help: 'leave out .env, auth.json and dashboard.key' },
+      { long: '--without-secrets', help: 'leave out .env, auth.json, dashboard.key and dashboard.tokens' },
       { long: '--with-logs', help: 'add the logs' },
       { long: '--with-board', help: 'add boards that are in a database, as lines of JSON' },
       { long: '--encrypt', help: 'encrypt it with a passphrase, in the format of age' },

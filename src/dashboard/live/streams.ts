@@ -1,11 +1,14 @@
 import type { Clock } from '../../system/clock.ts'
+import type { Call } from '../contract/handler.ts'
 import type { SecurityHeaders } from '../gate/headers.ts'
 import { unavailable } from '../gate/refusals.ts'
-import { type Viewer, viewerOf } from '../live/viewer.ts'
-import type { ApiFacts } from './facts.ts'
+import { type Viewer, viewerOf } from './viewer.ts'
 
 /** Streams of all viewers together; each holds a connection and what waits for it. */
 const MAX_STREAMS = 500
+
+/** Starts a stream of events; it ends with the viewer's session, and with the dashboard. @throws Refused 503 */
+export type BeginStream = (call: Pick<Call, 'outgoing' | 'viewer' | 'cookies'>, use: (viewer: Viewer) => void) => void
 
 /** Every stream of events there is. */
 export class Streams {
@@ -14,13 +17,16 @@ export class Streams {
   /** The session of each viewer; undefined where no log-in is needed. */
   readonly #viewers = new Map<Viewer, string | undefined>()
 
-  constructor(clock: Clock, headers: SecurityHeaders) {
+  readonly #onOpen: (session: string) => void
+
+  /** @param onOpen called for each stream of a session */
+  constructor(clock: Clock, headers: SecurityHeaders, onOpen: (session: string) => void) {
     this.#clock = clock
     this.#headers = headers
+    this.#onOpen = onOpen
   }
 
-  /** @throws Refused 503 */
-  readonly begin: ApiFacts['stream'] = ({ outgoing, viewer: signedIn, cookies }, use) => {
+  readonly begin: BeginStream = ({ outgoing, viewer: signedIn, cookies }, use) => {
     if (this.#viewers.size >= MAX_STREAMS)
       throw unavailable('busy', `${MAX_STREAMS} viewers are connected already`, 'close some of them')
     const viewer = viewerOf(
@@ -36,7 +42,13 @@ export class Streams {
       cancel()
       this.#viewers.delete(viewer)
     })
+    if (signedIn !== undefined) this.#onOpen(signedIn.session)
     use(viewer)
+  }
+
+  /** The sessions that have streams. */
+  sessions(): readonly (string | undefined)[] {
+    return [...this.#viewers.values()]
   }
 
   /** Closes the streams of a session that has ended. */
