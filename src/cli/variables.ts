@@ -256,6 +256,11 @@ export const INTERNAL_VARIABLES: readonly VariableSpec[] = [
   spec('HERMES_PROFILE', '', 'name of the profile; commands inside the slot use it when `-p` is not given'),
   spec('HERMES_SECRETS', '', 'names of the variables that come from [`secrets`](secrets.md), separated by spaces'),
   spec('HERMES_SESSION', '', 'session of the conversation, for the program of `agent.command`'),
+  spec(
+    'HERMES_USAGE_FILE',
+    '',
+    'file in which the program of `agent.command` [reports its usage](use-your-own-agent.md#report-what-an-answer-has-used)',
+  ),
   spec('HERMES_KANBAN_TASK', '', 'ID of the task that the worker runs'),
   spec('HERMES_KANBAN_WORKSPACE', '', 'working directory of the task'),
   spec('HERMES_KANBAN_RUN_ID', '', 'ID of the run'),

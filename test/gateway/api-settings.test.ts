@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { AgentError } from '../../src/gateway/agent/agent.ts'
-import { accessCheck } from '../../src/gateway/api/access.ts'
-import { RefusedRequest, refusalOf } from '../../src/gateway/api/refusals.ts'
-import { apiSettings } from '../../src/gateway/api/settings.ts'
+import { accessCheck } from '../../src/gateway/api/http/access.ts'
+import { RefusedRequest, refusalOf } from '../../src/gateway/api/http/refusals.ts'
+import { apiSettings } from '../../src/gateway/api/http/settings.ts'
 import { HermesError } from '../../src/system/errors.ts'
 import { redactor, secretsOf } from '../../src/system/text/redact.ts'
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { eventStream, frame } from '../../src/gateway/api/event-stream.ts'
+import { eventStream, frame } from '../../src/gateway/api/http/event-stream.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 

@@ -3,6 +3,7 @@
  * board's workers.
  */
 import { EXIT, HermesError } from '../../system/errors.ts'
+import type { UsageReport } from './usage-file.ts'
 
 /** A message as OpenAI's API has it; what we do not know of it is passed on. */
 export interface Message {
@@ -25,6 +26,10 @@ export interface Question {
    * filter.
    */
   readonly onCut?: (why: string) => void
+  /**
+   * Asks a program to report what it uses; called at the end of an answer if it has. An endpoint's own answer says it.
+   */
+  readonly onUsage?: (report: UsageReport) => void
 }
 
 export interface Agent {

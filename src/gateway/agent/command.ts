@@ -8,6 +8,7 @@ import { type Agent, AgentError, cancelled, isAborted, type Question } from './a
 import type { ProgramNative } from './pipes.ts'
 import { promptText } from './prompt.ts'
 import { cannotStart, spawnPiped } from './spawn.ts'
+import { makeUsageFile, USAGE_FILE } from './usage-file.ts'
 
 export interface CommandFacts {
   /** The list from agent.command in config.yaml; at least one element. */
@@ -46,8 +47,26 @@ export function commandAgent(facts: CommandFacts): Agent {
 
 async function* run(facts: CommandFacts, question: Question): AsyncGenerator<string, void, undefined> {
   if (isAborted(question.signal)) throw cancelled()
+  const usageFile = question.onUsage === undefined ? undefined : makeUsageFile()
+  try {
+    yield* answerOf(facts, question, {
+      ...(question.session === undefined ? {} : { HERMES_SESSION: question.session }),
+      ...(usageFile === undefined ? {} : { [USAGE_FILE]: usageFile.path }),
+    })
+    const report = usageFile?.read()
+    if (report !== undefined) question.onUsage?.(report)
+  } finally {
+    usageFile?.remove()
+  }
+}
+
+async function* answerOf(
+  facts: CommandFacts,
+  question: Question,
+  variables: Readonly<Record<string, string>>,
+): AsyncGenerator<string, void, undefined> {
   const prompt = promptText(question.messages)
-  const program = start(facts, prompt, question.session, await facts.native?.())
+  const program = start(facts, prompt, variables, await facts.native?.())
   const giveUp = (): void => void program.end()
   question.signal?.addEventListener('abort', giveUp)
   // It may have been given up while the pipes were being made.
@@ -95,13 +114,13 @@ interface RunningProgram {
 function start(
   facts: CommandFacts,
   prompt: string,
-  session: string | undefined,
+  variables: Readonly<Record<string, string>>,
   native: ProgramNative | undefined,
 ): RunningProgram {
   const { argv, cwd, clock, silenceMs } = facts
   const asArgument = argv.some((argument) => argument.includes('{prompt}'))
   const [command = '', ...args] = argv.map((argument) => argument.replaceAll('{prompt}', () => prompt))
-  const environment = { ...facts.environment, ...(session === undefined ? {} : { HERMES_SESSION: session }) }
+  const environment = { ...facts.environment, ...variables }
   const name = `the agent's program ${command}`
   const options = { cwd, environment, asArgument }
   const { child, stdin, stdout, stderr } = spawnPiped(name, [command, ...args], options, native?.pipe)

@@ -3,7 +3,7 @@ import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { addressText } from '../../system/net/address.ts'
 import { holderText } from '../../system/programs/port-holder.ts'
-import { type ApiSettings, misconfigured, type Owner, placeOf } from './settings.ts'
+import { type ApiSettings, misconfigured, type Owner, placeOf } from './http/settings.ts'
 
 /** A predecessor that is just ending frees the port quickly; another owner will keep it. */
 const RETRY_FOR_MS = 1000

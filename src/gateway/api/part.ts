@@ -12,10 +12,10 @@ import { type Agent, AgentError } from '../agent/agent.ts'
 import { configureAgent } from '../agent/configure.ts'
 import type { Part, StartPart } from '../built-in.ts'
 import { openSessions, type SessionStore } from '../sessions/store.ts'
+import { apiSettings, misconfigured } from './http/settings.ts'
 import { listen } from './listen.ts'
 import { OpenRequestList } from './open-requests.ts'
 import { createApiServer } from './server.ts'
-import { apiSettings, misconfigured } from './settings.ts'
 import { addTask } from './tasks.ts'
 
 declare const HERMES_VERSION: string

@@ -7,13 +7,15 @@ import { networkOf } from '../../system/net/address.ts'
 import { limitConnections } from '../../system/net/connection-limit.ts'
 import { idleConnections } from '../../system/net/idle-connections.ts'
 import { ThrottledWriter } from '../../system/throttled-writer.ts'
-import { accessCheck } from './access.ts'
-import { readJson } from './body.ts'
-import { type ChatFacts, chat, modelsOf } from './chat.ts'
-import type { ApiContext } from './context.ts'
-import { corsHeaders, isListed, type Origins, preflightHeaders } from './cors.ts'
+import { type ChatFacts, chat, modelsOf } from './answers/chat.ts'
+import { accessCheck } from './http/access.ts'
+import { readJson } from './http/body.ts'
+import { type ApiContext, logFields } from './http/context.ts'
+import { corsHeaders, isListed, type Origins, preflightHeaders } from './http/cors.ts'
+import { answerInvalidRequests } from './http/invalid-requests.ts'
+import { badRequest, draining, notFound, type Refusal, refusalOf } from './http/refusals.ts'
+import { REQUEST_ID, requestIdOf } from './http/request-id.ts'
 import type { OpenRequestList } from './open-requests.ts'
-import { badRequest, draining, notFound, type Refusal, refusalOf } from './refusals.ts'
 
 export interface ServerFacts extends Omit<ChatFacts, 'bodies' | 'answers'> {
   readonly key: string | null
@@ -70,6 +72,8 @@ export function createApiServer(facts: ServerFacts): ApiServer {
     errorHandler: (error) => refuse(strange(error, facts)),
   })
   const server = createServer(LIMITS, (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    // Before anything answers: node:http adds it to whatever head is written, also to that of an invalid request.
+    outgoing.setHeader(REQUEST_ID, requestIdOf(incoming))
     state.active += 1
     const closed = facts.requests.opened()
     outgoing.once('close', () => {
@@ -80,6 +84,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
     // It answers its own errors.
     void listener(incoming, outgoing)
   })
+  answerInvalidRequests(server)
   limitConnections(server, MAX_CONNECTIONS, admitted)
   const closeIdle = idleConnections(server)
   const allDone = (clock: Clock, timeoutMs: number): Promise<boolean> =>
@@ -136,8 +141,7 @@ function routes(
   const app = new Hono<ApiContext>()
   app.onError((error, context) => {
     const refusal = refusalOf(error, facts.redact)
-    const { session } = context.var
-    const fields = session === undefined ? {} : { session }
+    const fields = logFields(context)
     const text = `${context.req.method} ${context.req.path} ${refusal.status}: ${refusal.error.message}`
     if (refusal.error.code === 'internal_error') log.error({ ...fields, err: error }, text)
     else if (context.var.admitted === true) log.warn(fields, text)
@@ -146,6 +150,7 @@ function routes(
   })
   app.use('*', async (context, next) => {
     const { headers, method } = context.env.incoming
+    context.set('requestId', String(context.env.outgoing.getHeader(REQUEST_ID)))
     const asksFirst = method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
     if (asksFirst && isListed(facts.origins, headers.origin)) context.res = preflight(headers)
     else await next()
@@ -165,12 +170,8 @@ function routes(
     const startedAtMs = clock.nowMs()
     await next()
     if (context.error !== undefined) return
-    const { session } = context.var
     const took = `${Math.round(clock.nowMs() - startedAtMs)} ms`
-    log.info(
-      session === undefined ? {} : { session },
-      `${context.req.method} ${context.req.path} ${context.res.status} ${took}`,
-    )
+    log.info(logFields(context), `${context.req.method} ${context.req.path} ${context.res.status} ${took}`)
   })
   app.get('/v1/models', () => Response.json({ object: 'list', data: models }))
   app.get('/v1/models/:id{.+}', (context) => {

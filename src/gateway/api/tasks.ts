@@ -7,7 +7,7 @@ import { DEFAULT_BOARD, parseSlug } from '../../kanban/store/places.ts'
 import type { Clock } from '../../system/clock.ts'
 import { errorLine, HermesError } from '../../system/errors.ts'
 import { databaseProblem, whenFree } from '../../system/files/sqlite.ts'
-import { badRequest, busy, noDatabase } from './refusals.ts'
+import { badRequest, busy, noDatabase } from './http/refusals.ts'
 
 export interface TaskFacts {
   readonly boards: Boards

@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:http'
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import OpenAI from 'openai'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { startUpstream, type Upstream } from '../../support/dashboard/openai-upstream.ts'
@@ -309,6 +309,85 @@ describe('an agent that is a program', () => {
     const answer = await client(gateway, KEY).chat.completions.create(hello)
     expect(answer.choices[0]?.message.content).toContain('gateway run')
     expect(answer.choices[0]?.message.content).not.toContain(KEY)
+  })
+})
+
+describe('request ids and usage', () => {
+  const postTo = (gateway: TestGateway, path: string, body: unknown, headers: Record<string, string> = {}) =>
+    fetch(`${gateway.url}${path}`, { method: 'POST', body: JSON.stringify(body), headers })
+  const idOf = ({ headers }: Response) => headers.get('x-request-id')
+
+  test('each answer has a request id, the client’s own where it has a fit one, and the log has it too', async () => {
+    const gateway = await start()
+    const own = { 'x-request-id': 'order-66.a:b_c' }
+    const answers = [
+      await fetch(`${gateway.url}/health`, { headers: own }),
+      await fetch(`${gateway.url}/v1/models`, { headers: own }),
+      await fetch(`${gateway.url}/nowhere`, { headers: own }),
+      await postTo(gateway, '/v1/chat/completions', { messages: [] }, own),
+      await postTo(gateway, '/v1/chat/completions', { ...hello, stream: true }, own),
+      await postTo(gateway, '/v1/tasks', {}, own),
+    ]
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 400, 200, 400])
+    expect(answers.map(idOf)).toEqual(Array(6).fill(own['x-request-id']))
+    for (const unfit of ['', 'two words', 'x'.repeat(129), 'a"b'])
+      expect(idOf(await fetch(`${gateway.url}/health`, { headers: { 'x-request-id': unfit } }))).toMatch(
+        /^req_[0-9a-f]{24}$/,
+      )
+    const [one, two] = [await client(gateway).chat.completions.create(hello), await client(gateway).models.list()]
+    expect(one._request_id).toMatch(/^req_[0-9a-f]{24}$/)
+    await saw(gateway, `POST /v1/chat/completions 200`)
+    await saw(gateway, `request_id="${one._request_id}"`)
+    expect(two.data).toHaveLength(2)
+    const error = await errorOf(client(gateway).chat.completions.create({ ...hello, messages: [] }))
+    expect(error.requestID).toMatch(/^req_[0-9a-f]{24}$/)
+    await saw(gateway, `request_id="${error.requestID}"`, 'errors')
+  })
+
+  test('bytes that are not HTTP get an answer with a request id, too', async () => {
+    const gateway = await start()
+    const statusLines: string[] = []
+    for (const text of [
+      'nonsense\r\n\r\n',
+      `GET /health HTTP/1.1\r\nHost: localhost\r\nX-Long: ${'x'.repeat(20_000)}\r\n\r\n`,
+      'GET /health HTTP/1.1\r\nHost: localhost\r\nExpect: the unexpected\r\nConnection: close\r\n\r\n',
+      'GET /health HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n',
+    ]) {
+      const answer = await rawAnswer(gateway.port, text)
+      expect(answer).toMatch(/\r\nx-request-id: req_[0-9a-f]{24}\r\n/)
+      statusLines.push(answer.split('\r\n', 1)[0] ?? '')
+    }
+    expect(statusLines).toEqual([
+      'HTTP/1.1 400 Bad Request',
+      'HTTP/1.1 431 Request Header Fields Too Large',
+      'HTTP/1.1 417 Expectation Failed',
+      'HTTP/1.1 400 Bad Request',
+    ])
+  })
+
+  test('the answer of a program has the usage that it has reported, a stream only when asked, and none otherwise', async () => {
+    const script =
+      'read -r how; case $how in ' +
+      `counted) for n in 1 2; do echo '{"input_tokens": 10, "output_tokens": 4}' >>"$HERMES_USAGE_FILE"; done;; ` +
+      `half) echo '{"input_tokens": 10' >"$HERMES_USAGE_FILE";; esac; echo "$HERMES_USAGE_FILE"`
+    const gateway = await start({ config: { agent: { command: ['sh', '-c', script] } } })
+    const openai = client(gateway)
+    const ask = (content: string) => ({ model: 'default', messages: [{ role: 'user' as const, content }] })
+    const usage = { prompt_tokens: 20, completion_tokens: 8, total_tokens: 28 }
+    const answer = await openai.chat.completions.create(ask('counted'))
+    expect(answer.usage).toMatchObject(usage)
+    expect(existsSync(dirname(answer.choices[0]?.message.content ?? ''))).toBe(false)
+    for (const how of ['silent', 'half'])
+      expect(await openai.chat.completions.create(ask(how))).not.toHaveProperty('usage')
+    await saw(gateway, 'the usage of the answer does not count: HERMES_USAGE_FILE, document 1: expected JSON')
+    const streamed = async (options: object) => {
+      const chunks = []
+      for await (const chunk of await openai.chat.completions.create({ ...ask('counted'), ...options, stream: true }))
+        chunks.push(chunk)
+      return chunks.filter((chunk) => chunk.usage)
+    }
+    expect(await streamed({})).toEqual([])
+    expect(await streamed({ stream_options: { include_usage: true } })).toMatchObject([{ choices: [], usage }])
   })
 })
 
@@ -796,6 +875,19 @@ function isGone(pid: number): boolean {
   } catch {
     return true
   }
+}
+
+/** All that a server answers to some bytes before it closes the connection. */
+function rawAnswer(port: number, bytes: string): Promise<string> {
+  return new Promise((resolve) => {
+    let answer = ''
+    const socket = connect(port, '127.0.0.1', () => socket.write(bytes))
+    socket.setEncoding('latin1').on('data', (text: string) => {
+      answer += text
+    })
+    // A reset after the answer is as good an end as any.
+    socket.on('error', () => undefined).once('close', () => resolve(answer))
+  })
 }
 
 async function connections(port: number, count: number): Promise<readonly Socket[]> {

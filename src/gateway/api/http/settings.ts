@@ -1,7 +1,7 @@
 import { join } from 'node:path'
-import { EXIT, HermesError } from '../../system/errors.ts'
-import { truthy } from '../../system/markers.ts'
-import { plainHost } from '../../system/net/address.ts'
+import { EXIT, HermesError } from '../../../system/errors.ts'
+import { truthy } from '../../../system/markers.ts'
+import { plainHost } from '../../../system/net/address.ts'
 import type { Origins } from './cors.ts'
 
 export interface ApiSettings {

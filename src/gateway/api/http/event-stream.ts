@@ -1,5 +1,5 @@
-import type { Clock } from '../../system/clock.ts'
-import type { ServerEvent } from '../agent/sse.ts'
+import type { Clock } from '../../../system/clock.ts'
+import type { ServerEvent } from '../../agent/sse.ts'
 
 /** A comment event: keeps proxies and clients from taking a thinking agent for a dead one. */
 const HEARTBEAT = new TextEncoder().encode(': still working\n\n')

@@ -1,7 +1,7 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { errorLine, HermesError } from '../../system/errors.ts'
-import type { Redact } from '../../system/text/redact.ts'
-import { AgentError } from '../agent/agent.ts'
+import { errorLine, HermesError } from '../../../system/errors.ts'
+import type { Redact } from '../../../system/text/redact.ts'
+import { AgentError } from '../../agent/agent.ts'
 
 /** OpenAI's error envelope (https://platform.openai.com/docs/guides/error-codes) with the status it goes with. */
 export interface Refusal {

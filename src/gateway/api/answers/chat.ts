@@ -1,16 +1,16 @@
 import type { Context } from 'hono'
-import type { Clock } from '../../system/clock.ts'
-import type { Redact } from '../../system/text/redact.ts'
-import { type Agent, AgentError, type Message, notConfigured } from '../agent/agent.ts'
-import { isEmpty } from '../agent/answer.ts'
-import { conversation } from '../sessions/conversation.ts'
-import type { SessionStore } from '../sessions/store.ts'
-import { type BodyBudget, readJson } from './body.ts'
+import type { Clock } from '../../../system/clock.ts'
+import type { Redact } from '../../../system/text/redact.ts'
+import { type Agent, AgentError, type Message, notConfigured } from '../../agent/agent.ts'
+import { isEmpty } from '../../agent/answer.ts'
+import { conversation } from '../../sessions/conversation.ts'
+import type { SessionStore } from '../../sessions/store.ts'
+import { type BodyBudget, readJson } from '../http/body.ts'
+import { type ApiContext, type LogFields, logFields, type RequestLog } from '../http/context.ts'
+import { eventStream, frame } from '../http/event-stream.ts'
+import { busy, refusalOf, unknownModel } from '../http/refusals.ts'
 import { type CompletionFacts, completion, completionEvents } from './completions.ts'
-import type { ApiContext, RequestLog } from './context.ts'
-import { eventStream, frame } from './event-stream.ts'
 import { type ChatRequest, parseChat, parseSessionHeader } from './question.ts'
-import { busy, refusalOf, unknownModel } from './refusals.ts'
 
 export interface ChatFacts {
   readonly agent: Agent | null
@@ -59,12 +59,13 @@ export async function chat(context: Context<ApiContext>, facts: ChatFacts): Prom
     context.set('session', session)
     context.header('x-hermes-session', session)
   }
-  const completionFacts = factsOf(facts, agent, request, session, giveUp.signal)
+  const fields = logFields(context)
+  const completionFacts = factsOf(facts, agent, request, fields, giveUp.signal)
   if (!request.stream) {
     const answer = await completion(completionFacts)
     return context.body(answer, 200, { 'content-type': 'application/json' })
   }
-  const frames = withErrors(await completionEvents(completionFacts), facts, session)
+  const frames = withErrors(await completionEvents(completionFacts), facts, fields)
   return context.body(
     eventStream(frames, facts.clock, () => {
       giveUp.abort()
@@ -84,11 +85,12 @@ function factsOf(
   facts: ChatFacts,
   agent: Agent,
   { messages, parameters, model }: ChatRequest,
-  session: string | undefined,
+  fields: LogFields,
   signal: AbortSignal,
 ): CompletionFacts {
-  const { clock, profile } = facts
-  const shared = { agent, clock, model: model ?? profile }
+  const { clock, profile, log } = facts
+  const { session } = fields
+  const shared = { agent, clock, model: model ?? profile, warn: (text: string) => log.warn(fields, text) }
   if (session === undefined) {
     return { ...shared, question: { messages, parameters, signal }, completed: async () => undefined }
   }
@@ -96,17 +98,18 @@ function factsOf(
   return {
     ...shared,
     question: { messages: conversation(history, messages), parameters, signal, session },
-    completed: (answer) => remember(facts, session, messages, answer),
+    completed: (answer) => remember(facts, session, fields, [...messages, answer]),
   }
 }
 
 /** The client has its answer even when it cannot be kept. */
-async function remember(facts: ChatFacts, session: string, asked: readonly Message[], answer: Message): Promise<void> {
-  if (isEmpty(answer)) return
+async function remember(facts: ChatFacts, session: string, fields: LogFields, turn: readonly Message[]): Promise<void> {
+  const answer = turn.at(-1)
+  if (answer === undefined || isEmpty(answer)) return
   try {
-    await facts.sessions().append(session, [...asked, answer])
+    await facts.sessions().append(session, turn)
   } catch (error) {
-    facts.log.warn({ session, err: error }, 'an answer could not be added to its session')
+    facts.log.warn({ ...fields, err: error }, 'an answer could not be added to its session')
   }
 }
 
@@ -114,13 +117,12 @@ async function remember(facts: ChatFacts, session: string, asked: readonly Messa
 async function* withErrors(
   frames: AsyncGenerator<Uint8Array, void, undefined>,
   facts: ChatFacts,
-  session: string | undefined,
+  fields: LogFields,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     yield* frames
   } catch (error) {
     const { error: refusal } = refusalOf(error, facts.redact)
-    const fields = session === undefined ? {} : { session }
     if (error instanceof AgentError && error.failure === 'cancelled') facts.log.info(fields, 'an answer was given up')
     else if (refusal.code === 'internal_error') facts.log.error({ ...fields, err: error }, 'an answer broke off')
     else facts.log.warn(fields, `an answer broke off: ${refusal.message}`)

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { type Clock, inTime } from '../../system/clock.ts'
-import type { Agent, Message, Question } from '../agent/agent.ts'
-import { AnswerBuilder, type AnswerDocument, chunksOf, keptMessage, messageOf } from '../agent/answer.ts'
-import type { EndpointAnswer } from '../agent/endpoint.ts'
+import { type Clock, inTime } from '../../../system/clock.ts'
+import type { Agent, Message, Question } from '../../agent/agent.ts'
+import { AnswerBuilder, type AnswerDocument, chunksOf, keptMessage, messageOf } from '../../agent/answer.ts'
+import type { EndpointAnswer } from '../../agent/endpoint.ts'
 import {
   isOpenAi,
   isStream,
@@ -12,8 +12,10 @@ import {
   streamEvents,
   tooLong,
   wholeAnswer,
-} from '../agent/openai.ts'
-import { DONE, eventText, frame } from './event-stream.ts'
+} from '../../agent/openai.ts'
+import type { UsageReport } from '../../agent/usage-file.ts'
+import { DONE, eventText, frame } from '../http/event-stream.ts'
+import { chatUsage } from './usage.ts'
 
 /** If a program takes longer than this, the stream begins, and a later failure is reported inside it. */
 const BEGIN_AFTER_MS = 10_000
@@ -29,6 +31,8 @@ export interface CompletionFacts {
   readonly clock: Clock
   /** Called with the whole message before the client learns that the answer is complete. */
   readonly completed: Completed
+  /** A program has reported its usage in a way that cannot be read. */
+  readonly warn: (text: string) => void
 }
 
 /** The answer as one document. @throws AgentError */
@@ -40,13 +44,15 @@ export async function completion(facts: CompletionFacts): Promise<string> {
     await completed(messageOf(document))
     return JSON.stringify(document)
   }
+  const used = programUsage(facts)
   let text = ''
-  for await (const piece of agent.answer(question)) text += piece
+  for await (const piece of agent.answer({ ...question, onUsage: used.take })) text += piece
   const message = { role: 'assistant', content: text, refusal: null }
   await completed(keptMessage(message))
   return JSON.stringify({
     ...head(facts, 'chat.completion'),
     choices: [{ index: 0, message, logprobs: null, finish_reason: 'stop' }],
+    ...used.fields(),
   })
 }
 
@@ -78,10 +84,11 @@ export async function completionEvents(facts: CompletionFacts): Promise<AsyncGen
     await inTime(clock, BEGIN_AFTER_MS, document)
     return documentEvents(facts, document)
   }
-  const pieces = agent.answer(question)
+  const used = programUsage(facts)
+  const pieces = agent.answer({ ...question, onUsage: used.take })
   const first = pieces.next()
   await inTime(clock, BEGIN_AFTER_MS, first)
-  return inPieces(facts, startingWith(first, pieces))
+  return inPieces(facts, startingWith(first, pieces), used)
 }
 
 async function* startingWith<T>(
@@ -124,14 +131,37 @@ async function* documentEvents(
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const answer = await document
   await completed(messageOf(answer))
-  const { include_usage: usage } = (question.parameters?.stream_options ?? {}) as { include_usage?: unknown }
-  for (const chunk of chunksOf(answer, usage === true)) yield frame(chunk)
+  for (const chunk of chunksOf(answer, wantsUsage(question))) yield frame(chunk)
   yield DONE
+}
+
+/** `stream_options.include_usage`: without it, a stream has no usage. */
+function wantsUsage({ parameters }: Question): boolean {
+  const { include_usage: wanted } = (parameters?.stream_options ?? {}) as { include_usage?: unknown }
+  return wanted === true
+}
+
+interface ProgramUsage {
+  take(report: UsageReport): void
+  /** `usage`, if the program has reported it. */
+  fields(): { readonly usage?: ReturnType<typeof chatUsage> }
+}
+
+function programUsage({ warn }: CompletionFacts): ProgramUsage {
+  let fields: ReturnType<ProgramUsage['fields']> = {}
+  return {
+    take(report) {
+      if ('usage' in report) fields = { usage: chatUsage(report.usage) }
+      else warn(`the usage of the answer does not count: ${report.problem}`)
+    },
+    fields: () => fields,
+  }
 }
 
 async function* inPieces(
   facts: CompletionFacts,
   pieces: AsyncIterable<string> | Iterable<string>,
+  used: ProgramUsage,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const shared = head(facts, 'chat.completion.chunk')
   const event = (delta: unknown, finish: string | null): Uint8Array =>
@@ -144,6 +174,8 @@ async function* inPieces(
   }
   await facts.completed(keptMessage({ content: text }))
   yield event({}, 'stop')
+  const { usage } = used.fields()
+  if (usage !== undefined && wantsUsage(facts.question)) yield frame({ ...shared, choices: [], usage })
   yield DONE
 }
 

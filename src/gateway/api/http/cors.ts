@@ -4,7 +4,7 @@
 export type Origins = readonly string[] | '*'
 
 /** Headers that a page may read besides the body. */
-const EXPOSED = 'X-Hermes-Session, Retry-After, X-Should-Retry'
+const EXPOSED = 'X-Request-Id, X-Hermes-Session, Retry-After, X-Should-Retry'
 const PREFLIGHT_SECONDS = 600
 
 export const isListed = (origins: Origins, origin: string | undefined): origin is string =>

@@ -1,6 +1,6 @@
-import type { Message } from '../agent/agent.ts'
-import { parseSessionId } from '../sessions/store.ts'
-import { badRequest } from './refusals.ts'
+import type { Message } from '../../agent/agent.ts'
+import { parseSessionId } from '../../sessions/store.ts'
+import { badRequest } from '../http/refusals.ts'
 
 /** A request to /v1/chat/completions, checked as far as we act on it. */
 export interface ChatRequest {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { sameText } from '../../system/text/same-text.ts'
+import { sameText } from '../../../system/text/same-text.ts'
 import { isListed, type Origins } from './cors.ts'
 import { forbidden, wrongKey } from './refusals.ts'
 import { isLoopback } from './settings.ts'
