@@ -13,3 +13,5 @@ curl --fail -H "Authorization: Bearer $API_SERVER_KEY" -d '{"model": "default", 
   http://localhost:8642/v1/chat/completions
 
 curl --fail -i -H "Authorization: Bearer $API_SERVER_KEY" -H "X-Request-Id: order-66" http://localhost:8642/v1/models
+
+curl --fail -H "Authorization: Bearer $API_SERVER_KEY" -d '{"model": "default", "input": "Hello"}' http://localhost:8642/v1/responses

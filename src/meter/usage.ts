@@ -40,6 +40,13 @@ export function readUsage(answer: unknown): Counted | undefined {
   }
 }
 
+/**
+ * Whether an endpoint has refused a request because it does not know `stream_options`. OpenAI's servers answer 400, and
+ * servers that check their requests by a schema 422.
+ */
+export const refusesStreamOptions = (status: number, body: string): boolean =>
+  (status === 400 || status === 422) && body.includes('stream_options')
+
 /** More than any answer has; a larger number is an endpoint's fault. */
 const MOST_TOKENS = 1e9
 

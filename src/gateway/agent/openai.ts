@@ -1,3 +1,4 @@
+import { refusesStreamOptions } from '../../meter/usage.ts'
 import { type Agent, AgentError, type Question } from './agent.ts'
 import {
   type AnswerChunk,
@@ -22,6 +23,8 @@ export interface OpenAiAgent extends Agent {
   readonly model: string
   /** The endpoint's own answer, untouched. @throws AgentError */
   forward(question: Question, stream: boolean): Promise<EndpointAnswer>
+  /** A stream that reports its usage, if the endpoint can do that. @throws AgentError */
+  forwardCounted(question: Question): Promise<EndpointAnswer>
 }
 
 export const isOpenAi = (agent: Agent): agent is OpenAiAgent => agent.kind === 'openai'
@@ -35,10 +38,23 @@ export function openAiAgent(facts: EndpointFacts, soul: () => string): OpenAiAge
   const { model, baseUrl } = facts.endpoint
   const forward = ({ messages, parameters, signal }: Question, stream: boolean): Promise<EndpointAnswer> =>
     endpoint.ask(JSON.stringify({ ...parameters, model, messages: withSoul(messages, soul()), stream }), signal)
+  let reportsUsage = true
   return {
     kind: 'openai',
     model,
     forward,
+    async forwardCounted(question) {
+      const asking = { ...question, parameters: { ...question.parameters, stream_options: { include_usage: true } } }
+      if (!reportsUsage) return await forward(question, true)
+      try {
+        return await forward(asking, true)
+      } catch (error) {
+        const { status = 0, body = '' } = error instanceof AgentError ? (error.upstream ?? {}) : {}
+        if (!refusesStreamOptions(status, body)) throw error
+        reportsUsage = false
+        return await forward(question, true)
+      }
+    },
     async *answer(question) {
       const answer = await forward(question, true)
       let size = 0

@@ -7,7 +7,8 @@ import { networkOf } from '../../system/net/address.ts'
 import { limitConnections } from '../../system/net/connection-limit.ts'
 import { idleConnections } from '../../system/net/idle-connections.ts'
 import { ThrottledWriter } from '../../system/throttled-writer.ts'
-import { type ChatFacts, chat, modelsOf } from './answers/chat.ts'
+import { type AskFacts, ask, modelsOf } from './answers/ask.ts'
+import { chatRequest } from './answers/completions.ts'
 import { accessCheck } from './http/access.ts'
 import { readJson } from './http/body.ts'
 import { type ApiContext, logFields } from './http/context.ts'
@@ -16,8 +17,9 @@ import { answerInvalidRequests } from './http/invalid-requests.ts'
 import { badRequest, draining, notFound, type Refusal, refusalOf } from './http/refusals.ts'
 import { REQUEST_ID, requestIdOf } from './http/request-id.ts'
 import type { OpenRequestList } from './open-requests.ts'
+import { responsesRequest } from './responses/responses.ts'
 
-export interface ServerFacts extends Omit<ChatFacts, 'bodies' | 'answers'> {
+export interface ServerFacts extends Omit<AskFacts, 'bodies' | 'answers'> {
   readonly key: string | null
   readonly origins: Origins
   readonly version: string
@@ -122,7 +124,7 @@ export function createApiServer(facts: ServerFacts): ApiServer {
 }
 
 function routes(
-  chatFacts: ChatFacts,
+  askFacts: AskFacts,
   facts: ServerFacts,
   strangers: ThrottledWriter<LoggedRefusal>,
   admitted: WeakSet<Socket>,
@@ -157,11 +159,13 @@ function routes(
     for (const [name, value] of Object.entries(corsHeaders(facts.origins, headers.origin)))
       context.res.headers.set(name, value)
   })
-  app.get('/health', () =>
-    isDraining()
-      ? new Response('{"status":"stopping"}', { status: 503, headers: { ...json, 'retry-after': '2' } })
-      : new Response(health, { headers: json }),
-  )
+  // The second one for clients that know only the address of the API.
+  for (const path of ['/health', '/v1/health'])
+    app.get(path, () =>
+      isDraining()
+        ? new Response('{"status":"stopping"}', { status: 503, headers: { ...json, 'retry-after': '2' } })
+        : new Response(health, { headers: json }),
+    )
   app.use('/v1/*', async (context, next) => {
     checkAccess(context.env.incoming)
     context.set('admitted', true)
@@ -180,9 +184,10 @@ function routes(
       throw notFound(`there is no model ${JSON.stringify(context.req.param('id').slice(0, 100))}`)
     return Response.json(model)
   })
-  app.post('/v1/chat/completions', (context) => chat(context, chatFacts))
+  app.post('/v1/chat/completions', (context) => ask(context, askFacts, chatRequest))
+  app.post('/v1/responses', (context) => ask(context, askFacts, responsesRequest))
   app.post('/v1/tasks', async (context) => {
-    const body = await readJson(context.env.incoming, chatFacts.bodies)
+    const body = await readJson(context.env.incoming, askFacts.bodies)
     const { created, task } = await facts.createTask(body.value).finally(body.release)
     return Response.json(task, { status: created ? 201 : 200 })
   })

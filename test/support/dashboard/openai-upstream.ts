@@ -5,6 +5,8 @@ import type { AddressInfo } from 'node:net'
 /** The server's behaviour for one request. */
 export type Behaviour =
   | { readonly do: 'answer'; readonly pieces: readonly string[]; readonly whole?: boolean }
+  /** Answers like a server that is older than `stream_options`: it refuses a request with it. */
+  | { readonly do: 'know-no-stream-options'; readonly pieces: readonly string[] }
   /** An error status with OpenAI's envelope. */
   | {
       readonly do: 'refuse'
@@ -102,6 +104,11 @@ async function perform(
 ): Promise<void> {
   const { body } = received
   const streams = body.stream === true
+  if (behaviour.do === 'know-no-stream-options' && body.stream_options !== undefined) {
+    response.writeHead(400, { 'content-type': 'application/json' })
+    const message = 'Unrecognized request argument supplied: stream_options'
+    return void response.end(JSON.stringify({ error: { message, type: 'invalid_request_error' } }))
+  }
   if (behaviour.do === 'drop') return void response.socket?.destroy()
   if (behaviour.do === 'say')
     return void response.writeHead(behaviour.status, { 'content-type': behaviour.type }).end(behaviour.body)

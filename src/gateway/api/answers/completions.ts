@@ -15,10 +15,12 @@ import {
 } from '../../agent/openai.ts'
 import type { UsageReport } from '../../agent/usage-file.ts'
 import { DONE, eventText, frame } from '../http/event-stream.ts'
+import type { Refusal } from '../http/refusals.ts'
+import { parseChat } from './question.ts'
 import { chatUsage } from './usage.ts'
 
 /** If a program takes longer than this, the stream begins, and a later failure is reported inside it. */
-const BEGIN_AFTER_MS = 10_000
+export const BEGIN_AFTER_MS = 10_000
 
 /** Called with the complete answer, for the session. */
 export type Completed = (message: Message) => Promise<void>
@@ -35,8 +37,15 @@ export interface CompletionFacts {
   readonly warn: (text: string) => void
 }
 
-/** The answer as one document. @throws AgentError */
-export async function completion(facts: CompletionFacts): Promise<string> {
+/** `POST /v1/chat/completions`. @throws Refused */
+export const chatRequest = (body: Readonly<Record<string, unknown>>) => ({
+  ...parseChat(body),
+  whole: completion,
+  events: completionEvents,
+  failed: (error: Refusal['error']): Uint8Array => frame({ error }),
+})
+
+async function completion(facts: CompletionFacts): Promise<string> {
   const { agent, question, completed } = facts
   if (isOpenAi(agent)) {
     const answer = await agent.forward(question, false)
@@ -66,11 +75,7 @@ async function collected(agent: OpenAiAgent, answer: EndpointAnswer): Promise<An
   return builder.document()
 }
 
-/**
- * The answer as events. Resolves when it has begun, so that what fails before is an HTTP status and not an event.
- * @throws AgentError; the events throw it too, after a part of the answer
- */
-export async function completionEvents(facts: CompletionFacts): Promise<AsyncGenerator<Uint8Array, void, undefined>> {
+async function completionEvents(facts: CompletionFacts): Promise<AsyncGenerator<Uint8Array, void, undefined>> {
   const { agent, question, clock } = facts
   if (isOpenAi(agent)) {
     const answer = await agent.forward(question, true)
@@ -91,7 +96,7 @@ export async function completionEvents(facts: CompletionFacts): Promise<AsyncGen
   return inPieces(facts, startingWith(first, pieces), used)
 }
 
-async function* startingWith<T>(
+export async function* startingWith<T>(
   first: Promise<IteratorResult<T, void>>,
   rest: AsyncGenerator<T, void, undefined>,
 ): AsyncGenerator<T, void, undefined> {
@@ -141,13 +146,14 @@ function wantsUsage({ parameters }: Question): boolean {
   return wanted === true
 }
 
+/** Takes the report of a program. */
 interface ProgramUsage {
   take(report: UsageReport): void
   /** `usage`, if the program has reported it. */
   fields(): { readonly usage?: ReturnType<typeof chatUsage> }
 }
 
-function programUsage({ warn }: CompletionFacts): ProgramUsage {
+export function programUsage({ warn }: CompletionFacts): ProgramUsage {
   let fields: ReturnType<ProgramUsage['fields']> = {}
   return {
     take(report) {

@@ -12,19 +12,27 @@ export interface ChatRequest {
   readonly parameters: Readonly<Record<string, unknown>>
 }
 
-const MAX_MESSAGES = 10_000
+export const MAX_MESSAGES = 10_000
 
 /** @throws Refused with 400 naming the parameter */
 export function parseChat(body: Readonly<Record<string, unknown>>): ChatRequest {
   const { model, messages, stream, ...parameters } = body
+  if (!Array.isArray(messages) || messages.length === 0 || messages.length > MAX_MESSAGES) {
+    throw badRequest(`messages must be a list of 1 to ${MAX_MESSAGES} messages`, 'messages')
+  }
+  return { ...parseCommon({ model, stream }), messages: messages.map(parseMessage), parameters }
+}
+
+/** Parameters that mean the same in every API. @throws Refused */
+export function parseCommon({
+  model,
+  stream,
+}: Readonly<Record<string, unknown>>): Pick<ChatRequest, 'model' | 'stream'> {
   if (model !== undefined && typeof model !== 'string') throw badRequest('model must be a string', 'model')
   if (stream !== undefined && stream !== null && typeof stream !== 'boolean') {
     throw badRequest('stream must be true or false', 'stream')
   }
-  if (!Array.isArray(messages) || messages.length === 0 || messages.length > MAX_MESSAGES) {
-    throw badRequest(`messages must be a list of 1 to ${MAX_MESSAGES} messages`, 'messages')
-  }
-  return { model, messages: messages.map(parseMessage), stream: stream === true, parameters }
+  return { model, stream: stream === true }
 }
 
 function parseMessage(message: unknown, index: number): Message {
@@ -36,12 +44,12 @@ function parseMessage(message: unknown, index: number): Message {
   return message as Message
 }
 
-/** X-Hermes-Session: the conversation that this request continues. @throws Refused */
-export function parseSessionHeader(header: string | undefined): string | undefined {
-  if (header === undefined || header === '') return undefined
+/** The name of the conversation that this request continues. @param param where it stands @throws Refused */
+export function parseSession(name: string | undefined, param: string): string | undefined {
+  if (name === undefined || name === '') return undefined
   try {
-    return parseSessionId(header)
+    return parseSessionId(name)
   } catch (error) {
-    throw badRequest((error as Error).message, 'X-Hermes-Session')
+    throw badRequest((error as Error).message, param)
   }
 }

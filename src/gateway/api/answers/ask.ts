@@ -7,12 +7,33 @@ import { conversation } from '../../sessions/conversation.ts'
 import type { SessionStore } from '../../sessions/store.ts'
 import { type BodyBudget, readJson } from '../http/body.ts'
 import { type ApiContext, type LogFields, logFields, type RequestLog } from '../http/context.ts'
-import { eventStream, frame } from '../http/event-stream.ts'
-import { busy, refusalOf, unknownModel } from '../http/refusals.ts'
-import { type CompletionFacts, completion, completionEvents } from './completions.ts'
-import { type ChatRequest, parseChat, parseSessionHeader } from './question.ts'
+import { eventStream } from '../http/event-stream.ts'
+import { badRequest, busy, type Refusal, refusalOf, unknownModel } from '../http/refusals.ts'
+import type { CompletionFacts } from './completions.ts'
+import { parseSession } from './question.ts'
 
-export interface ChatFacts {
+/** A request in the form of one of OpenAI's APIs, and the form of its answer there. */
+export interface Asked {
+  /** Absent: the profile's. */
+  readonly model: string | undefined
+  readonly stream: boolean
+  readonly messages: readonly Message[]
+  /** The rest, for the endpoint. */
+  readonly parameters: Readonly<Record<string, unknown>>
+  /** The session that the request names itself, apart from the header. */
+  readonly session?: string | undefined
+  /** The answer as one document. @throws AgentError */
+  whole(facts: CompletionFacts): Promise<string>
+  /**
+   * The answer as events. Resolves when it has begun, so that what fails before is an HTTP status and not an event.
+   * @throws AgentError; the events throw it too, after a part of the answer
+   */
+  events(facts: CompletionFacts): Promise<AsyncGenerator<Uint8Array, void, undefined>>
+  /** The end of a stream that has failed. */
+  failed(error: Refusal['error']): Uint8Array
+}
+
+export interface AskFacts {
   readonly agent: Agent | null
   readonly profile: string
   /** Named in the message that explains how to configure an agent. */
@@ -34,8 +55,15 @@ const MOST_ANSWERS = { command: 8, openai: 64 } as const
 export const modelsOf = (profile: string, agent: Agent | null): readonly string[] =>
   agent === null ? [] : [...new Set([profile, ...(agent.model === null ? [] : [agent.model])])]
 
-/** `POST /v1/chat/completions`. Throws Refused and AgentError, which the server answers. */
-export async function chat(context: Context<ApiContext>, facts: ChatFacts): Promise<Response> {
+/**
+ * Answers a question to the agent. Throws Refused and AgentError, which the server answers.
+ * @param parse throws Refused
+ */
+export async function ask(
+  context: Context<ApiContext>,
+  facts: AskFacts,
+  parse: (body: Readonly<Record<string, unknown>>) => Asked,
+): Promise<Response> {
   const { agent, answers } = facts
   const { incoming, outgoing } = context.env
   const giveUp = new AbortController()
@@ -49,8 +77,8 @@ export async function chat(context: Context<ApiContext>, facts: ChatFacts): Prom
   })
   const body = await readJson(incoming, facts.bodies)
   release = body.release
-  const request = parseChat(body.value)
-  const session = parseSessionHeader(incoming.headers['x-hermes-session'] as string | undefined)
+  const request = parse(body.value)
+  const session = sessionOf(request, incoming.headers['x-hermes-session'] as string | undefined)
   if (agent === null) throw notConfigured(facts.profile, facts.configFile)
   const models = modelsOf(facts.profile, agent)
   if (request.model !== undefined && !models.includes(request.model)) throw unknownModel(request.model, models)
@@ -62,10 +90,10 @@ export async function chat(context: Context<ApiContext>, facts: ChatFacts): Prom
   const fields = logFields(context)
   const completionFacts = factsOf(facts, agent, request, fields, giveUp.signal)
   if (!request.stream) {
-    const answer = await completion(completionFacts)
+    const answer = await request.whole(completionFacts)
     return context.body(answer, 200, { 'content-type': 'application/json' })
   }
-  const frames = withErrors(await completionEvents(completionFacts), facts, fields)
+  const frames = withErrors(await request.events(completionFacts), request, facts, fields)
   return context.body(
     eventStream(frames, facts.clock, () => {
       giveUp.abort()
@@ -81,10 +109,17 @@ export async function chat(context: Context<ApiContext>, facts: ChatFacts): Prom
   )
 }
 
+function sessionOf({ session }: Asked, header: string | undefined): string | undefined {
+  const named = parseSession(header, 'X-Hermes-Session')
+  if (session !== undefined && named !== undefined && session !== named)
+    throw badRequest('conversation and X-Hermes-Session name different sessions; leave one of them out', 'conversation')
+  return session ?? named
+}
+
 function factsOf(
-  facts: ChatFacts,
+  facts: AskFacts,
   agent: Agent,
-  { messages, parameters, model }: ChatRequest,
+  { messages, parameters, model }: Asked,
   fields: LogFields,
   signal: AbortSignal,
 ): CompletionFacts {
@@ -103,7 +138,7 @@ function factsOf(
 }
 
 /** The client has its answer even when it cannot be kept. */
-async function remember(facts: ChatFacts, session: string, fields: LogFields, turn: readonly Message[]): Promise<void> {
+async function remember(facts: AskFacts, session: string, fields: LogFields, turn: readonly Message[]): Promise<void> {
   const answer = turn.at(-1)
   if (answer === undefined || isEmpty(answer)) return
   try {
@@ -113,10 +148,11 @@ async function remember(facts: ChatFacts, session: string, fields: LogFields, tu
   }
 }
 
-/** A failure after the answer has begun becomes an event with OpenAI's envelope: its clients throw it. */
+/** A failure after the answer has begun becomes an event with OpenAI's envelope, which its clients throw. */
 async function* withErrors(
   frames: AsyncGenerator<Uint8Array, void, undefined>,
-  facts: ChatFacts,
+  asked: Pick<Asked, 'failed'>,
+  facts: AskFacts,
   fields: LogFields,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   try {
@@ -126,6 +162,6 @@ async function* withErrors(
     if (error instanceof AgentError && error.failure === 'cancelled') facts.log.info(fields, 'an answer was given up')
     else if (refusal.code === 'internal_error') facts.log.error({ ...fields, err: error }, 'an answer broke off')
     else facts.log.warn(fields, `an answer broke off: ${refusal.message}`)
-    yield frame({ error: refusal })
+    yield asked.failed(refusal)
   }
 }
