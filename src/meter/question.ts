@@ -6,7 +6,7 @@ export interface MeteredQuestion {
   readonly body: Buffer
   /** The model that it names; empty where it names none. */
   readonly model: string
-  /** The stream was asked to say what it has used, although the client has not asked for that. */
+  /** The stream is to be asked to say what it has used, although the client has not asked for that. */
   readonly addsUsage: boolean
   /** Most tokens that all of its answers may have; undefined: it names no limit. */
   readonly mostOutputTokens: number | undefined

@@ -15,6 +15,17 @@ export interface Refusal {
 export const refusalBody = ({ message, type, code }: Refusal): string =>
   `${JSON.stringify({ error: { message, type, param: null, code } })}\n`
 
+/**
+ * The last event of a stream that cannot go on, as the clients of an API throw it.
+ * @param path below `/v1/`
+ */
+export function errorEvent({ message, type, code }: Refusal, path: string): string {
+  const error = { message, type, param: null, code }
+  return path.startsWith('responses')
+    ? `event: error\ndata: ${JSON.stringify({ type: 'error', code, message, param: null, error })}\n\n`
+    : `data: ${JSON.stringify({ error })}\n\n`
+}
+
 /** Past the limit of the period: 429 until the next one begins. @param wallMs Unix ms */
 export function budgetSpent(profile: string, budget: Budget, { amount }: Reached, wallMs: number): Refusal {
   const endMs = periodEndMs(budget, wallMs)
@@ -38,6 +49,10 @@ export const taskBudgetSpent = (profile: string, task: string, { amount }: Reach
     `task ${task} has spent ${amount} (budget.task_usd of profile "${profile}"); ` +
     `raise it in its config.yaml, then: hermes kanban unblock ${task}`,
 })
+
+/** The endpoint has ended the connection before the end of its answer. @param origin of the endpoint */
+export const brokeOff = (origin: string): Refusal =>
+  refused(502, 'upstream_broken', `${origin} ended the connection in the middle of the answer`)
 
 export const refused = (status: number, code: string, message: string): Refusal => ({
   status,

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { redactor } from '../../system/text/redact.ts'
 import { EventCutter, isDone, isOnlyUsage, jsonOf, mayHaveUsage } from '../event-cutter.ts'
+import { brokeOff, errorEvent } from '../refusals.ts'
 import { readUsage } from '../usage.ts'
 import type { Ticket } from './counter.ts'
 
@@ -9,6 +10,12 @@ export interface AnswerOptions {
   readonly addsUsage: boolean
   /** It should have used something. */
   readonly isQuestion: boolean
+  /** Below `/v1/`. */
+  readonly path: string
+  /** Of the endpoint, for the error of a stream that breaks off. */
+  readonly origin: string
+  /** The beginning of an error that was read before. */
+  readonly error?: Buffer | undefined
   readonly ticket: Ticket
   /** Blacked out of an error: some endpoints quote the key they refuse. */
   readonly key: string | undefined
@@ -18,10 +25,15 @@ export interface AnswerOptions {
 const MAX_DOCUMENT_BYTES = 32 * 1024 * 1024
 const MAX_ERROR_BYTES = 1024 * 1024
 
+/** The text of an error, which is short. @throws the error of a connection that broke */
+export const errorBytes = async (incoming: IncomingMessage): Promise<Buffer> =>
+  (await bytesOf(incoming, MAX_ERROR_BYTES)).bytes
+
 /**
  * Passes an answer on. It is counted before its end goes out, so a client that has seen all of it has been counted. A
  * client that goes away does not end it: the endpoint bills the whole answer, and says only at its end for how much.
- * @throws the error of a connection that broke in the middle; the client then sees a broken one, too
+ * A stream that breaks off ends with an error event, and what it has reported until then counts.
+ * @throws the error of a connection that broke in the middle of a document
  */
 export async function passAnswer(
   incoming: IncomingMessage,
@@ -32,7 +44,7 @@ export async function passAnswer(
   const status = incoming.statusCode ?? 502
   const type = incoming.headers['content-type'] ?? ''
   if (status >= 400) {
-    const body = redactor([options.key ?? ''])((await bytesOf(incoming, MAX_ERROR_BYTES)).bytes.toString('utf8'))
+    const body = redactor([options.key ?? ''])((options.error ?? (await errorBytes(incoming))).toString('utf8'))
     ticket.drop()
     writeHead(incoming, response, Buffer.byteLength(body))
     response.end(body)
@@ -61,7 +73,7 @@ export async function passAnswer(
 }
 
 async function passEvents(incoming: IncomingMessage, response: ServerResponse, options: AnswerOptions): Promise<void> {
-  const { ticket, addsUsage, isQuestion } = options
+  const { ticket, addsUsage, isQuestion, path, origin } = options
   const cutter = new EventCutter()
   /** Counts, and decides whether the client gets it. */
   const isForClient = (event: Buffer): boolean => {
@@ -77,9 +89,16 @@ async function passEvents(incoming: IncomingMessage, response: ServerResponse, o
   }
   writeHead(incoming, response)
   response.flushHeaders()
-  for await (const chunk of incoming as AsyncIterable<Buffer>) {
-    const events = cutter.push(chunk).filter(isForClient)
-    if (events.length > 0) await write(response, Buffer.concat(events))
+  try {
+    for await (const chunk of incoming as AsyncIterable<Buffer>) {
+      const events = cutter.push(chunk).filter(isForClient)
+      if (events.length > 0) await write(response, Buffer.concat(events))
+    }
+  } catch {
+    // The client has only whole events, so it can read one more.
+    ticket.finish(isQuestion)
+    response.end(errorEvent(brokeOff(origin), path))
+    return
   }
   const rest = cutter.end()
   const isWanted = rest.length > 0 && isForClient(rest)

@@ -5,12 +5,13 @@ import { HermesError } from '../../system/errors.ts'
 import type { Level } from '../../system/level.ts'
 import { idleConnections } from '../../system/net/idle-connections.ts'
 import { meteredPath, meteredQuestion } from '../question.ts'
-import { type Refusal, refusalBody, refused } from '../refusals.ts'
+import { brokeOff, type Refusal, refusalBody, refused } from '../refusals.ts'
 import { passAnswer } from './answer.ts'
+import { Asking, type UpstreamAnswer } from './asking.ts'
 import type { Counter, Ticket } from './counter.ts'
 import type { Endpoints, ProfileEndpoint } from './endpoints.ts'
 import type { PriceFile } from './price-file.ts'
-import { sendUpstream, wasSent } from './upstream.ts'
+import { wasSent } from './upstream.ts'
 
 export interface MeterServerOptions {
   /** Where the slots' directories lie, with the records of tokens. */
@@ -33,8 +34,9 @@ const KEEP_ALIVE_MS = 60_000
 
 export function meterServer(options: MeterServerOptions): MeterServer {
   const running = new Set<Promise<void>>()
+  const asking = new Asking()
   const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS, requestTimeout: 0 }, (request, response) => {
-    const work = handle(options, request, response)
+    const work = handle({ ...options, asking }, request, response)
       .then(() => handedOver(response))
       .catch((error: unknown) => {
         options.log('error', `a request went wrong: ${(error as Error).stack}`)
@@ -62,7 +64,11 @@ async function handedOver(response: ServerResponse): Promise<void> {
   await new Promise<void>((resolve) => response.once('close', resolve))
 }
 
-async function handle(options: MeterServerOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function handle(
+  options: MeterServerOptions & { readonly asking: Asking },
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   // An error of the client's connection is seen by those who write to it.
   response.on('error', () => undefined)
   const found = await find(options, request)
@@ -99,7 +105,7 @@ async function find({ scanDir, endpoints }: MeterServerOptions, request: Incomin
 }
 
 async function forward(
-  { counter, prices, log }: MeterServerOptions,
+  { counter, prices, log, asking }: MeterServerOptions & { readonly asking: Asking },
   { holder, endpoint, path, body }: Found & { readonly body: Buffer },
   request: IncomingMessage,
   response: ServerResponse,
@@ -123,25 +129,23 @@ async function forward(
     return refuse(request, response, refused(503, 'cannot_count', `the request cannot be counted: ${error.message}`))
   }
   const query = /\?[^#]*/.exec(request.url ?? '')?.[0] ?? ''
-  let incoming: IncomingMessage
+  const { origin } = endpoint.baseUrl
+  let answer: UpstreamAnswer
   try {
-    incoming = await sendUpstream(endpoint, {
-      method,
-      path: path + query,
-      headers: request.headers,
-      body: question.body,
-    })
+    answer = await asking.ask(endpoint, { method, path: path + query, headers: request.headers, body, question })
   } catch (error) {
     if (wasSent(error)) ticket.finish(isQuestion)
     else ticket.drop()
-    const message = `cannot reach ${endpoint.baseUrl.origin}: ${reasonOf(error as Error)}`
+    const message = `cannot reach ${origin}: ${reasonOf(error as Error)}`
     return refuse(request, response, refused(502, 'upstream_unreachable', message))
   }
   try {
-    await passAnswer(incoming, response, { addsUsage: question.addsUsage, isQuestion, ticket, key })
+    const { incoming, addsUsage, error } = answer
+    await passAnswer(incoming, response, { addsUsage, isQuestion, ticket, key, path, origin, error })
   } catch {
-    // The endpoint broke off: what it has reported counts, and the client sees a broken answer as it would without us.
     ticket.finish(isQuestion)
+    if (!response.headersSent) return refuse(request, response, brokeOff(origin))
+    // The client has a part of a document, and sees it break as it would without us.
     response.destroy()
   }
 }

@@ -127,17 +127,29 @@ test('a client that goes away is counted, because the endpoint bills the whole a
   expect(counted).toMatchObject({ uncounted_requests: 0, input_tokens: 7, output_tokens: 9 })
 })
 
-test('an endpoint that breaks off breaks the answer, and what it used is not guessed; a refusal counts as nothing', {
+test('an endpoint that breaks off is an error for the client, and what it used is not guessed; a refusal counts as nothing', {
   timeout,
 }, async () => {
   await using scene = await startMeterScene()
   const { upstream } = scene
   upstream.behave({ do: 'hang-up', pieces: ['half', ' of'] })
-  await expect((await scene.ask({ stream: true })).text()).rejects.toThrow()
-  await expect(scene.ask().then((answer) => answer.text())).rejects.toThrow()
+  const message = `${new URL(upstream.baseUrl).origin} ended the connection in the middle of the answer`
+  const error = { message, type: 'server_error', param: null, code: 'upstream_broken' }
+  const stream = await (await scene.ask({ stream: true })).text()
+  expect(stream).toContain('"content":" of"')
+  expect(stream.endsWith(`\n\ndata: ${JSON.stringify({ error })}\n\n`)).toBe(true)
+  const document = await scene.ask()
+  expect([document.status, await document.json()]).toEqual([502, { error }])
   const isCounted = async () => (await scene.usage()).total.requests === 2
   await waitFor('both requests to be over', isCounted, patient)
   expect((await scene.usage()).total).toMatchObject({ uncounted_requests: 2, input_tokens: 0, output_tokens: 0 })
+
+  // The report of a stream before it broke counts.
+  const piece = { choices: [{ index: 0, delta: { content: 'a' } }], usage: { prompt_tokens: 7, completion_tokens: 1 } }
+  upstream.behave({ do: 'stream', events: [piece], torn: true })
+  expect(await (await scene.ask({}, { path: 'responses' })).text()).toContain('event: error\ndata: {"type":"error",')
+  await waitFor('the third request to be over', async () => (await scene.usage()).total.requests === 3, patient)
+  expect((await scene.usage()).total).toMatchObject({ uncounted_requests: 2, input_tokens: 7, output_tokens: 1 })
 
   upstream.behave({ do: 'refuse', status: 401, error: { message: `Incorrect API key provided: ${KEY}` } })
   const refused = await scene.ask()
@@ -147,11 +159,29 @@ test('an endpoint that breaks off breaks the answer, and what it used is not gue
   upstream.behave({ do: 'refuse', status: 429, error: { message: 'slow down' }, headers: { 'retry-after': '7' } })
   const limited = await scene.ask()
   expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, '7'])
-  expect((await scene.usage()).total.requests).toBe(2)
+  expect((await scene.usage()).total.requests).toBe(3)
 
   await upstream[Symbol.asyncDispose]()
   const gone = await scene.ask()
   expect([gone.status, await gone.json()]).toMatchObject([502, { error: { code: 'upstream_unreachable' } }])
+  expect((await scene.usage()).total.requests).toBe(3)
+})
+
+test('an endpoint that does not know stream_options gets the request as the client has sent it, from then on at once', {
+  timeout,
+}, async () => {
+  await using scene = await startMeterScene()
+  const { upstream } = scene
+  upstream.behave({ do: 'know-no-stream-options', pieces: ['old ', 'but fine'] })
+  for (let n = 0; n < 2; n++) expect(await (await scene.ask({ stream: true })).text()).toContain('"content":"but fine"')
+  expect(upstream.requests.map(({ body }) => body.stream_options)).toEqual([
+    { include_usage: true },
+    undefined,
+    undefined,
+  ])
+  expect((await scene.usage()).total).toMatchObject({ requests: 2, uncounted_requests: 2 })
+  // A client that asks for it itself is refused itself.
+  expect((await scene.ask({ stream: true, stream_options: { include_usage: true } })).status).toBe(400)
   expect((await scene.usage()).total.requests).toBe(2)
 })
 

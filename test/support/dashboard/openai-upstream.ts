@@ -16,8 +16,16 @@ export type Behaviour =
     }
   /** Any status and body. */
   | { readonly do: 'say'; readonly status: number; readonly type: string; readonly body: string }
-  /** A stream of these events, or texts as they are; `held`: the second and each later one only after `release`. */
-  | { readonly do: 'stream'; readonly events: readonly (string | object)[]; readonly held?: boolean }
+  /**
+   * A stream of these events, or texts as they are; `held`: the second and each later one only after `release`;
+   * `torn`: the socket is closed in the middle of the next one.
+   */
+  | {
+      readonly do: 'stream'
+      readonly events: readonly (string | object)[]
+      readonly held?: boolean
+      readonly torn?: boolean
+    }
   /** Begins the answer and closes the socket after so many pieces; `torn`: in the middle of the next one. */
   | { readonly do: 'hang-up'; readonly pieces: readonly string[]; readonly torn?: boolean }
   /** Ends the stream properly, but without a finish reason or [DONE]. */
@@ -115,6 +123,10 @@ async function perform(
   if (behaviour.do === 'stream') {
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     const [first = '', ...more] = behaviour.events.map((one) => (typeof one === 'string' ? one : event(one)))
+    if (behaviour.torn === true) {
+      response.write(`${[first, ...more].join('')}data: {"choi`)
+      return void setImmediate(() => response.socket?.destroy())
+    }
     if (behaviour.held !== true) return void response.end([first, ...more].join(''))
     response.write(first)
     for (const text of more) {
