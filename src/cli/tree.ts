@@ -33,6 +33,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'notify', summary: 'Show notifications, and send a test message' },
   { name: 'dashboard', summary: 'Manage the dashboard; without a subcommand: run it in the foreground', alone: 'run' },
   { name: 'token', summary: 'Manage API tokens of the dashboard, for programs' },
+  { name: 'systemd', summary: 'Manage the unit with which systemd starts Hermes' },
   { name: 'service', summary: 'Manage the services that the image defines' },
 ]
 

@@ -34,6 +34,7 @@ import type { OwnConsole } from './processes/own-console.ts'
 import { Pipes } from './processes/pipes.ts'
 import { Processes } from './processes/processes.ts'
 import { Reaper } from './processes/reaper.ts'
+import { ServiceManager } from './processes/service-manager.ts'
 import type { SpawnedLinked } from './processes/spawn-linked.ts'
 import { DashboardProgram } from './programs/dashboard-program.ts'
 import { DashboardState } from './programs/dashboard-state.ts'
@@ -80,7 +81,8 @@ export function makeBase(
   const { paths } = directories.run
   const container = (): Variables => readEnvironment(paths.environmentDir)
   const hasHooks = !options.foreground
-  const shutdown = new Shutdown({ native, clock, own, facts, hasHooks, parts: later.stopped, log })
+  const manager = new ServiceManager({ socket: options.managerSocket, native, warn })
+  const shutdown = new Shutdown({ native, clock, own, facts, hasHooks, parts: later.stopped, log, manager })
   const processes = new Processes(native)
   return {
     given,
@@ -89,6 +91,7 @@ export function makeBase(
     warn,
     directories,
     container,
+    manager,
     shutdown,
     processes,
     secrets: new Secrets({

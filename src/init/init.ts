@@ -121,6 +121,7 @@ export class Init {
         return
       case 'booted':
         this.#boot.gates.profiles.pass()
+        this.#base.manager.ready()
         return
       case 'repair':
         void this.#repair()

@@ -13,6 +13,7 @@ import { canGiveFiles } from './facts/identity.ts'
 import { withoutNpm } from './facts/user-environment.ts'
 import { Init } from './init.ts'
 import { OwnConsole } from './processes/own-console.ts'
+import { withoutManager } from './processes/service-manager.ts'
 import { withoutForwarders } from './programs/main-command.ts'
 
 const OLDEST_NODE = 24
@@ -72,11 +73,15 @@ export async function runInit(
 
 function readOptions(install: string, given: readonly string[]): InitOptions {
   const [first, ...argv] = given
-  if (first === '--foreground') return { install, foreground: true, argv, env: withoutNpm(process.env) }
+  if (first === '--foreground') {
+    const { socket, env } = withoutManager(withoutNpm(process.env))
+    return { install, foreground: true, argv, env, managerSocket: socket }
+  }
   const env = givenEnvironment(process.env)
   // The wrapper's fork has passed on the environment; it may have ended already.
   if (process.env.HERMES_ENVIRON_OF) endCopy(Number(process.env.HERMES_ENVIRON_OF))
-  return { install, foreground: false, argv: withoutForwarders(given), env }
+  // Left in the environment: podman's manager may wait for the main program.
+  return { install, foreground: false, argv: withoutForwarders(given), env, managerSocket: env.NOTIFY_SOCKET }
 }
 
 /**

@@ -10,6 +10,7 @@ import type { ServicesGate } from './boot/services-gate.ts'
 import type { VolumeGate } from './boot/volume-gate.ts'
 import type { InitFacts } from './facts/facts.ts'
 import type { OwnConsole } from './processes/own-console.ts'
+import type { ServiceManager } from './processes/service-manager.ts'
 import type { MainProgram } from './programs/main-program.ts'
 import type { SupervisorProcess } from './programs/supervisor-process.ts'
 import type { Children } from './slots/children.ts'
@@ -37,6 +38,8 @@ export interface ShutdownOptions {
   /** Asked when it begins: everything else knows this shutdown. */
   readonly parts: () => StoppedParts
   readonly log: (level: Level, text: string) => void
+  /** Reported to the service manager of the machine. */
+  readonly manager: Pick<ServiceManager, 'stopping'>
 }
 
 /** Parts that have to end. */
@@ -136,6 +139,7 @@ export class Shutdown {
     this.#stop = stop
     let exit = code ?? EXIT.failed
     try {
+      this.#options.manager.stopping()
       children.refuse()
       services.stop()
       gates.volume.stop()

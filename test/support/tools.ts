@@ -22,6 +22,7 @@ const PACKAGES = {
   python3: 'python3',
   ps: 'procps',
   openssl: 'openssl',
+  'systemd-analyze': 'systemd',
   git: 'git',
   npm: 'npm',
   'linux.uml': 'user-mode-linux',

@@ -34,6 +34,8 @@ export interface InitOptions {
   /** The container's arguments. */
   readonly argv: readonly string[]
   readonly env: Environment
+  /** Socket of the service manager that waits for us (`NOTIFY_SOCKET`). */
+  readonly managerSocket?: string | undefined
 }
 
 /** Facts about our identity and surroundings, determined before anything is created. */

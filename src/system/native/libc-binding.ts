@@ -32,6 +32,7 @@ const signatures = {
   close: ['int', ['int']],
   getsid: ['int', ['int']],
   send: ['long', ['int', 'void *', 'size_t', 'int']],
+  sendto: ['long', ['int', 'void *', 'size_t', 'int', 'void *', 'uint32']],
   poll: ['int', ['void *', 'unsigned long', 'int']],
   kill: ['int', ['int', 'int']],
   tcgetattr: ['int', ['int', 'void *']],

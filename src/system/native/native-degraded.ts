@@ -53,6 +53,7 @@ export function degradedNative(): Native {
     setTerminalMode: () => missing('tcsetattr'),
     isSessionLeader: () => readProcess(process.pid)?.session === process.pid,
     sendNonblocking: () => missing('send'),
+    sendDatagram: () => missing('sendto'),
     hasReader: () => true,
     hasRoom: () => true,
     setNonblocking: () => missing('fcntl(F_SETFL)'),

@@ -75,6 +75,7 @@ const WEXITED = 4
 const WNOWAIT = 0x01000000
 const AF_UNIX = 1
 const SOCK_STREAM = 1
+const SOCK_DGRAM = 2
 const MSG_DONTWAIT = 0x40
 const MSG_NOSIGNAL = 0x4000
 const POLLOUT = 4
@@ -190,12 +191,7 @@ function libcNative(koffi: Koffi): Native {
     unixSocket,
     listenUnix(path, backlog, fd = unixSocket()) {
       try {
-        const name = Buffer.from(path)
-        if (name.length > MAX_UNIX_PATH)
-          throw new RangeError(`a socket path holds ${MAX_UNIX_PATH} bytes, this one has ${name.length}: ${path}`)
-        const address = Buffer.alloc(2 + name.length + 1)
-        address.writeUInt16LE(AF_UNIX, 0)
-        name.copy(address, 2)
+        const address = unixAddress(path)
         call('bind', fd, address, address.length)
         call('listen', fd, backlog)
       } catch (error) {
@@ -245,6 +241,18 @@ function libcNative(koffi: Koffi): Native {
       if (error.code === 'EAGAIN') return 0
       throw error
     },
+    sendDatagram(path, bytes) {
+      const address = unixAddress(path)
+      // An abstract name begins with NUL, and ends with the address.
+      const length = path.startsWith('@') ? address.length - 1 : address.length
+      if (length < address.length) address[2] = 0
+      const fd = call('socket', AF_UNIX, SOCK_DGRAM | O_CLOEXEC, 0)
+      try {
+        call('sendto', fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL, address, length)
+      } finally {
+        raw('close', fd)
+      }
+    },
     hasReader: (fd) => (polled(fd, 0) & (POLLERR | POLLHUP)) === 0,
     hasRoom: (fd) => polled(fd, POLLOUT) !== 0,
     setNonblocking(fd, on) {
@@ -282,6 +290,17 @@ function libcNative(koffi: Koffi): Native {
       throw new Error('_exit returned')
     },
   }
+}
+
+/** struct sockaddr_un, with the NUL after the path. */
+function unixAddress(path: string): Buffer {
+  const name = Buffer.from(path)
+  if (name.length > MAX_UNIX_PATH)
+    throw new RangeError(`a socket path holds ${MAX_UNIX_PATH} bytes, this one has ${name.length}: ${path}`)
+  const address = Buffer.alloc(2 + name.length + 1)
+  address.writeUInt16LE(AF_UNIX, 0)
+  name.copy(address, 2)
+  return address
 }
 
 /** struct flock: l_type and l_whence (SEEK_SET), then l_start 0, l_len 0 = the whole file; l_pid must be 0. */

@@ -91,6 +91,11 @@ export interface Native {
    */
   sendNonblocking(fd: number, bytes: Uint8Array): number
   /**
+   * A datagram to a Unix socket, sent or refused at once. @param path begins with @ for a name without a file
+   * @throws RangeError when `path` is longer than 107 bytes
+   */
+  sendDatagram(path: string, bytes: Uint8Array): void
+  /**
    * poll(2) for the other end only: data written there still has a reader. False for a pipe without a reader
    * (POLLERR), and for a socket or terminal whose other end is closed (POLLHUP).
    */

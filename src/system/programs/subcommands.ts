@@ -4,6 +4,7 @@ export const SUBCOMMANDS = [
   'gateway',
   'start',
   'stop',
+  'systemd',
   'status',
   'usage',
   'logs',

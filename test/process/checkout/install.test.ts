@@ -122,7 +122,8 @@ test.skipIf(whyNoNpm !== undefined)(
     if (USER !== undefined) chownSync(join(home, archive.filename), USER, USER)
 
     const page = pages().find(({ path }) => path === 'docs/install.md')
-    const [use, prefix, make, npx, ...more] = page === undefined ? [] : commandBlocks(page).map(({ text }) => text)
+    const [use, prefix, make, systemd, npx, ...more] =
+      page === undefined ? [] : commandBlocks(page).map(({ text }) => text)
     expect(more).toEqual([])
     // The checkout's part is above; with a network it takes a minute.
     expect(make).toBe('npm ci && npm run package')
@@ -142,7 +143,15 @@ test.skipIf(whyNoNpm !== undefined)(
     const [install, detach, set, chat, stop, ...others] = (use ?? '').split('\n')
     expect(install).toBe('npm install --global ./hermes-container-*.tgz')
     expect(others).toEqual([])
+    await types(path + systemd)
+    expect(readFileSync(join(home, '.config/systemd/user/hermes.service'), 'utf8')).toContain(
+      `ExecStart="${installed}/dist/bin/hermes" start\n`,
+    )
     try {
+      expect(await type(`${path}HERMES_HOME=/proc/none ${detach}`)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/^hermes: error: .*\/proc\/none.*\nhermes: Hermes has ended .* \(exit code 1\)/s),
+      })
       const started = await types(path + detach)
       const pid = Number(/^Hermes is running for .*\.hermes \(pid (\d+)\)$/m.exec(started)?.[1])
       expect(started).toMatch(/^logs: \S+\/\.hermes\/logs\/supervisor\.log, \S+\/\.hermes\/logs\/gateways$/m)

@@ -144,6 +144,10 @@ export class FakeNative implements Native {
     return 0
   }
 
+  sendDatagram(): void {
+    throw new NativeError('sendto', 38, 'ENOSYS')
+  }
+
   hasReader(): boolean {
     return true
   }

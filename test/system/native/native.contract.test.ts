@@ -24,6 +24,7 @@ import { rawMode } from '../../../src/system/native/terminal-mode.ts'
 import { tellsEnds } from '../../support/container/kernel.ts'
 import { FakeNative } from '../../support/hostile/native-fake.ts'
 import { sharedScratchDir } from '../../support/scratch.ts'
+import { listenForDatagrams } from '../../support/supervisor/datagrams.ts'
 import { named } from '../../support/tools.ts'
 import { waitFor } from '../../support/wait.ts'
 
@@ -44,6 +45,8 @@ const fresh = (): string => join(dir, `file-${count++}`)
 
 const ENDS =
   'a program that has opened a process learns how it ended, after its parent has waited for it and not before'
+
+const DATAGRAM = 'a datagram arrives at a socket, with a file or without; a missing one is an error'
 
 const NO_PROGRAMS = 'the fake starts no programs'
 
@@ -117,6 +120,7 @@ function fake(): Subject {
       }
     },
     skips: {
+      [DATAGRAM]: 'the fake has no sockets',
       'a socket that listens': 'the fake has no descriptor to give that could be listened on',
       'what is written to a pipe or a socket has a reader until the other end goes':
         'the fake’s descriptors are imagined',
@@ -444,6 +448,20 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     const file = openSync(fresh(), 'w')
     expect(native.hasReader(file)).toBe(true)
     closeSync(file)
+  })
+
+  contract(DATAGRAM, () => {
+    for (const name of [fresh(), `@${fresh()}`]) {
+      using socket = listenForDatagrams(name)
+      native.sendDatagram(name, Buffer.from('READY=1'))
+      native.sendDatagram(name, Buffer.from('STOPPING=1'))
+      expect(socket.received()).toEqual(['READY=1', 'STOPPING=1'])
+    }
+    expect(failure(() => native.sendDatagram(fresh(), Buffer.from('x')))).toMatchObject({
+      call: 'sendto',
+      code: 'ENOENT',
+    })
+    expect(() => native.sendDatagram('x'.repeat(108), Buffer.from('x'))).toThrow(RangeError)
   })
 
   contract('sending on what is no socket is an error', () => {

@@ -3,6 +3,7 @@ import { EXIT } from '../../../system/errors.ts'
 import type { ArgumentSpec, Command, OptionSpec } from '../../context/command.ts'
 import { start } from './start.ts'
 import { stop } from './stop.ts'
+import { installUnit } from './systemd.ts'
 
 const TIMEOUT: OptionSpec = { long: '--timeout', value: 'S', help: 'stop waiting after this time (30, 500ms, 2m)' }
 /** Accepted only to name the command that was meant. */
@@ -42,5 +43,22 @@ In the container it is refused: docker start.`,
       [EXIT.timedOut]: 'it still stops',
     },
     run: stop,
+  },
+  {
+    path: 'systemd install',
+    summary: 'Write a unit with which systemd starts Hermes at the boot of this machine',
+    options: [
+      {
+        long: '--user',
+        help: "write a unit of the user's manager, in ~/.config/systemd/user (default, except for root)",
+      },
+      { long: '--system', help: "write a unit of the system's manager, in /etc/systemd/system (default for root)" },
+      { long: '--as', value: 'USER', help: 'user who runs a system unit; default: the caller, with sudo its caller' },
+      { long: '--print', help: 'print the unit, and write nothing' },
+    ],
+    details: `The unit has the home, the PATH and the install of this command. Write it again after a move of the package.
+It is not started: the output names the commands for that.`,
+    exits: { 1: 'the file is not from this command, or its directory cannot be written' },
+    run: installUnit,
   },
 ]

@@ -4,6 +4,8 @@ import { join } from 'node:path'
 import { connectControl } from '../../../control/client.ts'
 import { pause } from '../../../system/clock.ts'
 import { EXIT, HermesError } from '../../../system/errors.ts'
+import { childEnding, type Kernel } from '../../../system/native/child-ending.ts'
+import { loadNative } from '../../../system/native/native-libc.ts'
 import { homePaths, runPaths } from '../../../system/paths.ts'
 import { warningLine } from '../../../system/text/foreign-text.ts'
 import type { Input } from '../../context/command.ts'
@@ -40,6 +42,7 @@ export async function start(context: Context, input: Input): Promise<Outcome> {
   if (before.state === 'running') return outcome(context, 'is already running', before.pid)
   // Relative paths would mean something else in the new directory.
   const settings = { HERMES_HOME: context.home, ...(env.HERMES_RUN_DIR && { HERMES_RUN_DIR: runDir }) }
+  const { native: kernel } = await loadNative()
   const child = spawn(init, ['--foreground'], {
     cwd: '/',
     env: { ...env, ...settings },
@@ -49,7 +52,7 @@ export async function start(context: Context, input: Input): Promise<Outcome> {
     stdio: ['ignore', 'ignore', 'pipe'],
   })
   try {
-    return outcome(context, 'is running', await untilItAnswers(context, child, { runDir, timeoutMs }))
+    return outcome(context, 'is running', await untilItAnswers(context, child, { runDir, timeoutMs, kernel }))
   } finally {
     // init goes on without a reader of its lines.
     child.stderr?.destroy()
@@ -60,14 +63,23 @@ export async function start(context: Context, input: Input): Promise<Outcome> {
 interface Wait {
   readonly runDir: string
   readonly timeoutMs: number
+  readonly kernel: Kernel
 }
 
 /** @returns pid of the init that runs. @throws HermesError with what it has printed, if it ends or does not answer */
-async function untilItAnswers(context: Context, child: ChildProcess, { runDir, timeoutMs }: Wait): Promise<number> {
+async function untilItAnswers(
+  context: Context,
+  child: ChildProcess,
+  { runDir, timeoutMs, kernel }: Wait,
+): Promise<number> {
   const { clock, home, output } = context
   const look = (): Promise<Running> => findInit(runDir, runPaths(runDir, 'private').initPid)
   let said = ''
   let ended: string | undefined
+  let how = 'it is not known how'
+  void childEnding(child, kernel).then((ending) => {
+    how = 'signal' in ending ? `signal ${ending.signal}` : `exit code ${ending.exitCode}`
+  })
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     said = (said + text).slice(-MAX_SAID)
   })
@@ -75,8 +87,8 @@ async function untilItAnswers(context: Context, child: ChildProcess, { runDir, t
     ended = error.message
   })
   // With all that it has printed.
-  child.once('close', (code, signal) => {
-    ended ??= signal === null ? `exit code ${code}` : signal
+  child.once('close', () => {
+    ended ??= how
   })
   const untilMs = clock.nowMs() + timeoutMs
   while (!(await answers(context, runDir, untilMs))) {
