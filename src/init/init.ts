@@ -1,6 +1,7 @@
-import { closeSync } from 'node:fs'
+import { closeSync, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { INIT_PROTOCOL_VERSION, type ToInit } from '../protocol/init.ts'
+import { unlessCode } from '../system/error-code.ts'
 import {
   type BaseParts,
   type BootParts,
@@ -63,7 +64,7 @@ export class Init {
   #stopped(): StoppedParts {
     const { gates, main, hooks } = this.#boot
     const { children, services } = this.#slots
-    const { exitCode, control } = this.#base.directories
+    const { exitCode, control, run } = this.#base.directories
     return {
       children,
       services,
@@ -74,6 +75,9 @@ export class Init {
       ...(exitCode && { exitCode }),
       closeControl: () => {
         if (typeof control === 'number') closeSync(control)
+        // The next init of this home may have another run directory; commands take the first place with a socket.
+        if (run.layout === 'private')
+          unlessCode(['ENOENT', 'EACCES', 'EPERM', 'EROFS'], () => unlinkSync(run.paths.controlSocket))
       },
     }
   }

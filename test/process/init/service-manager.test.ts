@@ -1,5 +1,5 @@
 // Under systemd: init says when the boot is over and when it stops, and the unit is one that systemd takes.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type Ran, run, tryRun } from '../../../scripts/run.ts'
@@ -25,6 +25,8 @@ test('init reports to the socket of its manager that it is ready and that it sto
   process.kill(before, 'SIGKILL')
   await waitFor('the next supervisor', async () => (await hermes.supervisorPid()) !== before)
   expect(await hermes.stop()).toBe(0)
+  // Commands would look for the next Hermes of this home there, also if it has another run directory.
+  expect(existsSync(join(hermes.runDir, 'control.sock'))).toBe(false)
   expect(manager.received().map((text) => text.split('\n')[0])).toEqual(['READY=1', 'STOPPING=1'])
 })
 
