@@ -36,6 +36,8 @@ export interface CollectFacts {
   /** `home` is only the directory of this profile. */
   readonly profile?: string
   readonly wanted: Wanted
+  /** Why a path is left out although it could be in a backup; undefined: it is not. */
+  readonly passOver?: (path: string) => string | undefined
   readonly clock: Clock
   readonly versions: Manifest['versions']
   /** An empty directory of this command's own. */
@@ -121,12 +123,13 @@ class Collecting {
   }
 
   async run(): Promise<void> {
-    const { home, profile, wanted, extras } = this.#facts
+    const { home, profile, wanted, passOver, extras } = this.#facts
     const above = profile === undefined ? '' : `profiles/${profile}/`
     const passes = (path: string): boolean => {
       const left = whyLeftOut(above + path, wanted)
-      if (left !== undefined && left.usual !== true) this.#leave(path, left.why)
-      return left !== undefined
+      const why = left === undefined ? passOver?.(path) : left.usual === true ? undefined : left.why
+      if (why !== undefined) this.#leave(path, why)
+      return left !== undefined || why !== undefined
     }
     const leave = (path: string, why: string, problem?: 'unreadable'): void =>
       problem === undefined ? this.#leave(path, why) : this.#miss(path, why)

@@ -1,5 +1,5 @@
 import { TOKEN_COMMANDS } from './commands/access/token.ts'
-import { BACKUP_COMMANDS } from './commands/backup/index.ts'
+import { BACKUP_COMMANDS, BACKUP_GROUP, IMPORT_GROUP } from './commands/backup/index.ts'
 import { BASIC_COMMANDS } from './commands/basic.ts'
 import { CHAT_COMMANDS } from './commands/chat.ts'
 import { completionCommand } from './commands/completion.ts'
@@ -17,6 +17,7 @@ import { NOTIFY_COMMANDS } from './commands/notify/notify.ts'
 import { PROFILE_COMMANDS } from './commands/profile.ts'
 import { SETUP_COMMANDS } from './commands/setup.ts'
 import { SLOT_COMMANDS } from './commands/slots.ts'
+import { UPGRADE_COMMANDS, UPGRADE_GROUP } from './commands/upgrade/upgrade.ts'
 import { USAGE_COMMANDS } from './commands/usage/usage.ts'
 import type { Command, Group } from './context/command.ts'
 
@@ -31,6 +32,9 @@ export const GROUPS: readonly Group[] = [
   },
   KANBAN_GROUP,
   { name: 'notify', summary: 'Show notifications, and send a test message' },
+  BACKUP_GROUP,
+  UPGRADE_GROUP,
+  IMPORT_GROUP,
   { name: 'dashboard', summary: 'Manage the dashboard; without a subcommand: run it in the foreground', alone: 'run' },
   { name: 'token', summary: 'Manage API tokens of the dashboard, for programs' },
   { name: 'systemd', summary: 'Manage the unit with which systemd starts Hermes' },
@@ -43,6 +47,7 @@ export const COMMANDS: readonly Command[] = [
   ...HOST_COMMANDS,
   ...BASIC_COMMANDS,
   ...BACKUP_COMMANDS,
+  ...UPGRADE_COMMANDS,
   ...CHAT_COMMANDS,
   ...LOGIN_COMMANDS,
   ...SETUP_COMMANDS,

@@ -15,8 +15,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 }
 
 /**
- * Finds the command that the user most likely meant: a longer name that starts with the typed word, then a command
- * inside a group (`start` is `gateway start`), then the nearest spelling.
+ * Finds the command that the user most likely meant: one that another tool has, a longer name that starts with the
+ * typed word, then a command inside a group (`start` is `gateway start`), then the nearest spelling.
  * @param args as typed
  * @returns arguments after `hermes`, including the names typed after a command inside a group; undefined if nothing is
  * near
@@ -31,10 +31,10 @@ export function suggestion(args: readonly string[], commands: readonly Command[]
     return arg === undefined ? undefined : `${first} ${arg}`
   }
   const firsts = [...new Set(paths.map(([one = '']) => one))]
-  const longer = shortest(firsts.filter((one) => one.startsWith(first)))
+  const elsewhere = Object.hasOwn(ELSEWHERE, first) ? ELSEWHERE[first] : undefined
+  const longer = elsewhere === undefined ? shortest(firsts.filter((one) => one.startsWith(first))) : undefined
   if (longer !== undefined) return longer
   const names = args.slice(1).filter((arg) => !arg.startsWith('-'))
-  const elsewhere = Object.hasOwn(ELSEWHERE, first) ? ELSEWHERE[first] : undefined
   const inside = elsewhere ?? commandInGroup(first, paths)
   return inside === undefined ? nearest(first, firsts) : [inside, ...names].join(' ')
 }

@@ -103,28 +103,41 @@ export function openSessions(profileDir: string, clock: Clock, warn: (text: stri
 }
 
 function prepared(database: Database, file: string): Database {
-  const version = (): unknown => database.pragma('user_version', { simple: true })
   try {
     // Two processes may open a new file at the same time; the second finds the schema in place.
     database
       .transaction(() => {
-        if (version() === 0) database.exec(SCHEMA)
-        if (version() === SCHEMA_VERSION && !hasPrompts(database)) database.exec(PROMPTS)
+        if (versionOf(database) === 0) database.exec(SCHEMA)
+        if (versionOf(database) === SCHEMA_VERSION && !hasPrompts(database)) database.exec(PROMPTS)
       })
       .immediate()
-    if (version() === SCHEMA_VERSION) {
-      requireSchema(database, file, SESSION_TABLES)
-      return database
-    }
+    requireVersion(database, file)
+    return database
   } catch (error) {
     database.close()
     throw databaseError(error, file)
   }
-  const found = version()
-  database.close()
-  throw new HermesError('FAILED', `${file} has schema version ${found}; this program supports ${SCHEMA_VERSION}`, {
-    next: 'use the newer version of hermes that wrote it, or move the file away',
-  })
+}
+
+/**
+ * Names of the tables that {@link openSessions} would add.
+ * @throws HermesError for a store that it would not open, or move aside
+ */
+export function sessionsChanges(database: Database, file: string): readonly string[] {
+  requireVersion(database, file)
+  return hasPrompts(database) ? [] : ['prompts']
+}
+
+const versionOf = (database: Database): unknown => database.pragma('user_version', { simple: true })
+
+/** @throws HermesError */
+function requireVersion(database: Database, file: string): void {
+  const found = versionOf(database)
+  if (found !== SCHEMA_VERSION)
+    throw new HermesError('FAILED', `${file} has schema version ${found}; this program supports ${SCHEMA_VERSION}`, {
+      next: 'use the newer version of hermes that wrote it, or move the file away',
+    })
+  requireSchema(database, file, SESSION_TABLES)
 }
 
 const hasPrompts = (database: Database): boolean =>

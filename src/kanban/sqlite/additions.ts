@@ -22,10 +22,15 @@ export function additionsOf(database: Database): ReadonlySet<string> {
   return new Set(rows.map(({ name }) => name))
 }
 
+/** Names of the additions that a board lacks. */
+export function missingAdditions(database: Database): readonly string[] {
+  const known = additionsOf(database)
+  return ADDITIONS.map(({ name }) => name).filter((name) => !known.has(name))
+}
+
 /** Adds what a board lacks. Its tables must have been checked. */
 export function addMissing(database: Database): void {
-  const before = additionsOf(database)
-  if (ADDITIONS.every(({ name }) => before.has(name))) return
+  if (missingAdditions(database).length === 0) return
   database
     .transaction(() => {
       // Read again inside the transaction: two processes may open the board at once.

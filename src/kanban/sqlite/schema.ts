@@ -7,7 +7,7 @@ import { HermesError } from '../../system/errors.ts'
 import type { Database } from '../../system/files/sqlite.ts'
 import { requireSchema, statementsOf } from '../../system/files/sqlite-schema.ts'
 import { STATUSES } from '../task.ts'
-import { ADDITIONS_TABLE, addMissing } from './additions.ts'
+import { ADDITIONS_TABLE, addMissing, missingAdditions } from './additions.ts'
 import { SEAL_STATEMENTS } from './seal.ts'
 
 const VERSION = 1
@@ -159,6 +159,15 @@ export function requireVersion(database: Database, file: string): void {
   if (version < VERSION)
     throw new HermesError('FAILED', `${file} is not a board`, { next: '"hermes kanban init" creates one' })
   requireTables(database, file)
+}
+
+/**
+ * Names of the columns that {@link migrate} would add.
+ * @throws HermesError as migrate does
+ */
+export function boardChanges(database: Database, file: string): readonly string[] {
+  requireVersion(database, file)
+  return missingAdditions(database)
 }
 
 const newerBoard = (file: string, version: number): HermesError =>

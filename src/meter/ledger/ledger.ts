@@ -142,7 +142,7 @@ export function openUsage(home: string): UsageReader {
   const file = usageFile(home)
   const database = openDatabase(file, { readOnly: true, busyTimeoutMs: BUSY_TIMEOUT_MS })
   try {
-    requireVersion(database, file)
+    requireLedger(database, file)
     return reader(database, explaining(file))
   } catch (error) {
     database.close()
@@ -193,7 +193,7 @@ function prepared(database: Database, file: string): Database {
         if (versionOf(database) === 0) database.exec(SCHEMA)
       })
       .immediate()
-    requireVersion(database, file)
+    requireLedger(database, file)
     return database
   } catch (error) {
     database.close()
@@ -203,8 +203,8 @@ function prepared(database: Database, file: string): Database {
 
 const versionOf = (database: Database): unknown => database.pragma('user_version', { simple: true })
 
-/** @throws HermesError */
-function requireVersion(database: Database, file: string): void {
+/** @throws HermesError for a ledger that this program does not read */
+export function requireLedger(database: Database, file: string): void {
   const found = versionOf(database)
   if (found !== SCHEMA_VERSION)
     throw new HermesError('FAILED', `${file} has schema version ${found}; this program supports ${SCHEMA_VERSION}`, {

@@ -62,6 +62,7 @@ test.skipIf(older === undefined)(
       // A gateway that was parked is tried again at each boot: its gateway_state says no other word than the
       // operator's.
       expect(await upOrDown(box)).toEqual({ default: 'up', on: 'up', off: 'down', parked: 'parked' })
+      expect(await box.ok('hermes', 'upgrade', 'check')).toMatch(/ (can use|changes nothing in) \/opt\/data/)
       expect(await ask(box)).toBe('2')
       expect(await tasks(box)).toEqual(['first'])
       await waitFor('the second line of on', async () => (await lines(box, 'on')) === 2)

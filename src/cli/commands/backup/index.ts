@@ -4,10 +4,20 @@ import type { Command } from '../../context/command.ts'
 import { backup } from './backup.ts'
 import { exportProfile, importFile } from './profile-file.ts'
 import { restore } from './restore.ts'
+import { schedule } from './schedule.ts'
+import { importUpstream } from './upstream.ts'
+
+export const BACKUP_GROUP = {
+  name: 'backup',
+  summary: 'Manage backups of the home; without a subcommand: create one',
+  alone: 'create',
+} as const
+
+export const IMPORT_GROUP = { name: 'import', summary: 'Show and take over what another program has made' } as const
 
 export const BACKUP_COMMANDS: readonly Command[] = [
   {
-    path: 'backup',
+    path: 'backup create',
     writes: true,
     summary: 'Write the whole home into one file, while everything runs',
     options: [
@@ -29,6 +39,19 @@ HERMES_BACKUP_PASSPHRASE_FILE names, or typed twice on a terminal.`,
       [EXIT.failed]: 'there is no backup, or it lacks files that standard error names',
     },
     run: backup,
+  },
+  {
+    path: 'backup schedule',
+    writes: true,
+    summary: 'Make backups at times; without times: show the schedule',
+    arguments: [{ name: 'TIMES', help: 'five or six cron fields, such as "0 3 * * *"', kind: 'optional' }],
+    options: [
+      { long: '--keep', value: 'N', help: 'number of backups that are kept; default: 7' },
+      { long: '--out', value: 'DIR', help: 'directory for the backups, which exists; default: $HERMES_HOME/backups' },
+      { long: '--remove', help: 'remove the schedule, and keep the backups' },
+    ],
+    details: 'The schedule is a profile named backup, whose gateway is hermes backup.',
+    run: schedule,
   },
   {
     path: 'restore',
@@ -75,5 +98,18 @@ A home in which something is, or on which hermes runs, is refused.`,
 replaced. The gateway starts neither now nor at a boot, until hermes gateway start.`,
     exits: { [EXIT.failed]: 'the file is damaged, or a profile of this name exists; nothing was written' },
     run: importFile,
+  },
+  {
+    path: 'import upstream',
+    summary: 'Fill an empty home from one of the original hermes agent, without starting anything',
+    arguments: [{ name: 'DIR', help: 'its home, such as ~/.hermes', kind: 'required' }],
+    options: [
+      { long: '--dry-run', help: 'print what would be taken, and write nothing' },
+      { long: '--into', value: 'DIR', help: 'directory that is empty or does not exist; default: $HERMES_HOME' },
+    ],
+    details: `Each profile is taken with settings, keys, memories, skills and conversations, also while the agent runs.
+The program itself, caches, logs and boards of another form are left out and named.`,
+    exits: { [EXIT.failed]: 'the directory is not empty, or a file cannot be read; nothing was written' },
+    run: importUpstream,
   },
 ]

@@ -68,7 +68,7 @@ function restored({ output }: Context, manifest: Manifest, dir: string, startAsB
 }
 
 /** @throws HermesError REFUSED */
-async function refuseRunning(context: Context): Promise<void> {
+export async function refuseRunning(context: Context): Promise<void> {
   const runs = await ifSupervised(context, async () => true)
   if (runs !== true) return
   throw new HermesError('REFUSED', `hermes runs on ${context.home}; nothing was restored`, {
