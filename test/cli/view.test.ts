@@ -137,11 +137,13 @@ test.each([
 test('-p and --json are taken from wherever they stand before --', () => {
   expect(splitCommandLine(['gateway', '-p', ' Coder', 'status', '--json'])).toEqual({
     profile: 'coder',
+    profiles: ['coder'],
     json: true,
     args: ['gateway', 'status'],
   })
   expect(splitCommandLine(['--profile=x', 'a', '--', '--json', '-p'])).toEqual({
     profile: 'x',
+    profiles: ['x'],
     json: false,
     args: ['a', '--', '--json', '-p'],
   })
