@@ -21,7 +21,8 @@ import { control } from './rows/control.ts'
 import { controlBeside } from './rows/control-beside.ts'
 import { crashLoop } from './rows/crash-loop.ts'
 import { deafStop } from './rows/deaf-stop.ts'
-import { gatewayApi } from './rows/gateway-api.ts'
+import { gatewayApi } from './rows/gateway/api.ts'
+import { meter } from './rows/gateway/meter.ts'
 import { latency } from './rows/latency.ts'
 import { log } from './rows/log.ts'
 import { manySlots } from './rows/many-slots.ts'
@@ -129,6 +130,7 @@ const inNamespaces: Plans = [
   ['services', async () => (ours === undefined ? [] : services(ours.name, dist, effort))],
   ['crash', () => crashLoop(plain, effort)],
   ['gateway', () => gatewayApi(dist, effort)],
+  ['meter', () => meter(dist, effort)],
   ['dashboard', () => dashboard(dist, effort)],
   ['page', () => dashboardPage(dist, effort)],
   ['kanban', () => kanban(dist, effort)],

@@ -14,6 +14,8 @@ export interface TestProfile {
   readonly gateway: Readonly<Record<string, unknown>>
   /** Likewise `agent:`. */
   readonly agent?: Readonly<Record<string, unknown>>
+  /** Likewise `budget:`. */
+  readonly budget?: Readonly<Record<string, unknown>>
   /** Likewise `secrets:`. */
   readonly secrets?: Readonly<Record<string, unknown>>
   /** Likewise `notify:`, in the default profile. */

@@ -5,11 +5,11 @@ import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startUpstream } from '../../support/dashboard/openai-upstream.ts'
-import { freePort } from '../../support/port.ts'
-import { waitFor } from '../../support/wait.ts'
-import { cell, type Effort, type Row } from '../row.ts'
-import { median } from '../statistics.ts'
+import { startUpstream } from '../../../support/dashboard/openai-upstream.ts'
+import { freePort } from '../../../support/port.ts'
+import { waitFor } from '../../../support/wait.ts'
+import { cell, type Effort, type Row } from '../../row.ts'
+import { median } from '../../statistics.ts'
 
 /** @param install tree with bin/ and lib/ */
 export async function gatewayApi(install: string, { quick, say }: Effort): Promise<Row[]> {
