@@ -302,7 +302,10 @@ test('files of a task are added, saved and removed with the keyboard, and a refu
   const saved = await download
   expect(readFileSync(await saved.path())).toEqual(file.buffer)
   await page.getByRole('button', { name: `Remove ${file.name}` }).press('Enter')
+  // Only now the key is for this dialog, and not for the one below.
+  await page.getByRole('button', { name: 'Remove for good' }).waitFor()
   await page.keyboard.press('Escape')
+  await page.locator('dialog:not(.drawer)').waitFor({ state: 'detached' })
   await page.locator('dialog.drawer').waitFor()
   expect(await page.locator('.files li').count()).toBe(1)
   await page.getByRole('button', { name: `Remove ${file.name}` }).press('Enter')
