@@ -12,6 +12,8 @@ API_SERVER_KEY=$(sed -n 's/^API_SERVER_KEY=//p' ~/.hermes/.env)
 curl --fail -H "Authorization: Bearer $API_SERVER_KEY" -d '{"model": "default", "messages": [{"role": "user", "content": "Hello"}]}' \
   http://localhost:8642/v1/chat/completions
 
+API_SERVER_KEY=$(sed -n 's/^API_SERVER_KEY=//p' ~/.hermes/.env)
 curl --fail -i -H "Authorization: Bearer $API_SERVER_KEY" -H "X-Request-Id: order-66" http://localhost:8642/v1/models
 
+API_SERVER_KEY=$(sed -n 's/^API_SERVER_KEY=//p' ~/.hermes/.env)
 curl --fail -H "Authorization: Bearer $API_SERVER_KEY" -d '{"model": "default", "input": "Hello"}' http://localhost:8642/v1/responses

@@ -1,13 +1,16 @@
-import { networkInterfaces } from 'node:os'
+import { run } from '../../../scripts/run.ts'
 import { type PostgresServer, startPostgres } from '../kanban/postgres.ts'
 import { freePort } from '../port.ts'
 
 /**
  * A server that containers reach at the engine's own address, with this password. The address is that of the bridge
- * itself: `docker network inspect bridge` has it no more after the engine has left a swarm.
+ * itself: `docker network inspect bridge` has it no more after the engine has left a swarm, and
+ * node:os leaves a bridge out while no container is on it.
  */
 export async function startHostPostgres(password: string): Promise<PostgresServer> {
-  const host = networkInterfaces().docker0?.find(({ family }) => family === 'IPv4')?.address
-  if (host === undefined) throw new Error('this machine has no docker0: the engine is somewhere else')
+  const { stdout } = await run('ip', ['-4', '-json', 'address', 'show', 'dev', 'docker0'])
+  const [bridge] = JSON.parse(stdout) as { readonly addr_info: readonly { readonly local: string }[] }[]
+  const host = bridge?.addr_info[0]?.local
+  if (host === undefined) throw new Error(`docker0 has no address: ${stdout}`)
   return startPostgres({ tcp: { host, port: await freePort(), password } })
 }
