@@ -1,6 +1,6 @@
 /** The request of a message, as each kind of target takes it. Pure. */
 import { createHmac } from 'node:crypto'
-import type { NotifyWay, Severity } from '../profile/config/notify-kinds.ts'
+import type { NotifyPost, Severity } from '../profile/config/notify-kinds.ts'
 import type { Notification } from './notification.ts'
 
 export interface PostRequest {
@@ -29,7 +29,7 @@ const GOTIFY_PRIORITY: Readonly<Record<Severity, number>> = { info: 3, warning: 
  * @throws TypeError for an address that is not a URL
  */
 export function requestOf(
-  to: Exclude<NotifyWay, 'exec'>,
+  to: NotifyPost,
   url: string,
   secret: string | undefined,
   notification: Notification,
@@ -82,8 +82,8 @@ export function requestOf(
 export const signatureOf = (secret: string, body: string): string =>
   `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`
 
-/** In ASCII, because it is a header for ntfy. */
-function titleOf({ event, slot, task, node, count }: Notification): string {
+/** In ASCII, because it is a header. */
+export function titleOf({ event, slot, task, node, count }: Notification): string {
   const subject = event === 'digest' ? `${count} events` : (slot ?? task)
   const title = `hermes${node === undefined ? '' : ` ${node}`}: ${event}${subject === undefined ? '' : `: ${subject}`}`
   return title.replace(/[^ -~]/g, '?')

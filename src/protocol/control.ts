@@ -59,6 +59,13 @@ export interface Warning extends WarningFact {
   readonly text: string
 }
 
+export interface PingResult {
+  readonly instance: string
+  readonly pid: number
+  /** Lines that no log file could take since this supervisor started. Absent: none, or an older supervisor. */
+  readonly linesLost?: number
+}
+
 export interface StatusResult {
   readonly manager: 's6-compatible' | 'foreground'
   readonly version: string
@@ -147,7 +154,7 @@ export type JobResult =
 
 export interface Operations {
   /** `booted`: answered when the boot is over, whatever it led to; an error BOOTING for a program below init. */
-  ping: { request: { booted?: boolean }; result: { instance: string; pid: number } }
+  ping: { request: { booted?: boolean }; result: PingResult }
   status: { request: { slot?: string }; result: StatusResult }
   /** Heartbeat of a helper: its loop still turns. The answer says when to send the next one. */
   alive: { request: { slot: string }; result: { againMs: number } }

@@ -13,6 +13,7 @@ test('fifty logs on a full disk are one warning a minute, not fifty', () => {
   expect(warnings).toHaveLength(4)
   expect(warnings[1]).toContain('cannot write /logs/0/current and 49 other log files: ENOSPC')
   expect(warnings[1]).toContain('lines lost so far: 6000.')
+  expect(report.total).toBe(180 * 50 * 2)
 })
 
 test('a log that is written again is reported once, with what it lost', () => {
@@ -23,5 +24,6 @@ test('a log that is written again is reported once, with what it lost', () => {
   report.lost('/logs/a/current', 4, 'EROFS: read-only file system')
   report.resumed('/logs/a/current')
   clock.advance(600_000)
+  expect(report.total).toBe(7)
   expect(warnings.slice(1)).toEqual(['/logs/a/current: written again; lines lost: 7 (EROFS: read-only file system)'])
 })

@@ -18,14 +18,21 @@ export class LossReport {
   readonly #losses = new Map<string, Loss>()
   #quietUntilMs = Number.NEGATIVE_INFINITY
   #alarmed = false
+  #total = 0
 
   constructor(clock: Clock, warn: (text: string) => void) {
     this.#clock = clock
     this.#warn = warn
   }
 
+  /** Lines of all files that were given up until now. */
+  get total(): number {
+    return this.#total
+  }
+
   /** @param lines lines that were given up since the last call for this file */
   lost(path: string, lines: number, error: string): void {
+    this.#total += lines
     const loss = this.#losses.get(path)
     if (loss) {
       loss.lines += lines

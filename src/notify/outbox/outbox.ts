@@ -46,6 +46,8 @@ export interface Note {
 export interface Outbox {
   /** Everything that is remembered below a prefix, by the rest of its name. */
   notes(prefix: string): ReadonlyMap<string, unknown>
+  /** The memory of one subject; undefined: there is none. */
+  note(subject: string): unknown
   /**
    * Remembers, and makes the messages of what was observed; both or none.
    * @param node name of this node, if it has one
@@ -95,6 +97,13 @@ class SqliteOutbox implements Outbox {
     return this.#explained(() => {
       const rows = this.#sql.notes.all(prefix, prefix, prefix)
       return new Map(rows.map(({ name, value }) => [name, JSON.parse(value)]))
+    })
+  }
+
+  note(subject: string): unknown {
+    return this.#explained(() => {
+      const row = this.#sql.note.get(subject)
+      return row === undefined ? undefined : JSON.parse(row.value)
     })
   }
 
@@ -201,6 +210,7 @@ function statements(database: Database) {
     notes: database.prepare<[string, string, string], { name: string; value: string }>(
       'SELECT substr(subject, length(?) + 1) AS name, value FROM notes WHERE substr(subject, 1, length(?)) = ?',
     ),
+    note: database.prepare<[string], { value: string }>('SELECT value FROM notes WHERE subject = ?'),
     remember: database.prepare(
       'INSERT INTO notes (subject, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value',
     ),

@@ -9,7 +9,9 @@ import type { Observed } from '../notification.ts'
 import type { Note, Outbox } from '../outbox/outbox.ts'
 import { BOARD_NOTES, BoardEvents } from '../watch/boards.ts'
 import { BUDGET_NOTES, BudgetWatch } from '../watch/budgets.ts'
-import { freeBytesOf, lookAtDisk, wasDiskFull } from '../watch/disk.ts'
+import { DISK_NOTE, freeBytesOf, lookAtDisk } from '../watch/disk.ts'
+import { LOST_LINES_NOTE, lookAtLostLines } from '../watch/lost-lines.ts'
+import { lookAtMemory, OOM_NOTE, oomKills } from '../watch/memory.ts'
 import { lookAtNodes, NODE_NOTES } from '../watch/nodes.ts'
 import { SLOT_NOTES, SlotWatch } from '../watch/slots.ts'
 
@@ -17,7 +19,7 @@ export interface ObserverFacts {
   readonly home: string
   readonly clock: Clock
   readonly boards: Boards
-  readonly outbox: Pick<Outbox, 'notes' | 'observe'>
+  readonly outbox: Pick<Outbox, 'notes' | 'note' | 'observe'>
   readonly targets: () => readonly NotifyTarget[]
   readonly connect: () => Promise<ControlClient>
   /** Keeps both or, where that fails, none: then it throws. */
@@ -56,8 +58,21 @@ export function observers(facts: ObserverFacts): Observers {
     const wallMs = clock.wallMs()
     const free = isWanted('disk_full') ? freeBytesOf(home) : undefined
     if (free !== undefined) {
-      const look = lookAtDisk(wasDiskFull(notes('disk')), free, home, wallMs)
+      const look = lookAtDisk(outbox.note(DISK_NOTE), free, home, wallMs)
       keep(look.notes, look.observed)
+    }
+    const kills = isWanted('oom') ? oomKills() : undefined
+    const knownKills = outbox.note(OOM_NOTE)
+    if (kills !== undefined && kills !== knownKills) {
+      const look = lookAtMemory(knownKills, kills, await slots.killedSince(wallMs - 2 * RARE_MS), wallMs)
+      keep(look.notes, look.observed)
+    }
+    if (isWanted('lines_lost')) {
+      const ping = await slots.ping()
+      if (ping !== undefined) {
+        const look = lookAtLostLines(outbox.note(LOST_LINES_NOTE), ping, home, wallMs)
+        keep(look.notes, look.observed)
+      }
     }
     if (isWanted('budget')) {
       const look = budgets.look(wallMs)
@@ -83,7 +98,7 @@ export function observers(facts: ObserverFacts): Observers {
 
 /** When notifications began in this volume, Unix ms. */
 function begunAt({ outbox, clock }: ObserverFacts): number {
-  const known = outbox.notes(BEGUN).get('')
+  const known = outbox.note(BEGUN)
   if (typeof known === 'number') return known
   const wallMs = clock.wallMs()
   outbox.observe([{ subject: BEGUN, value: wallMs }], [], [], { wallMs, node: undefined })

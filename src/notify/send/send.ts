@@ -24,10 +24,15 @@ export async function send(target: NotifyTarget, notification: Notification, fac
     const { runProgram } = await import('./run.ts')
     return runProgram(target.command, notification, { home, env, signal })
   }
-  const address = addressOf(target.address, home, env)
+  const address = addressOf(target, home, env)
   // It may be set later: the message waits.
   if (address.problem !== undefined) return { is: 'failed', text: address.problem }
   const secret = target.secretEnv === null ? undefined : variableOf(target.secretEnv, env)
   if (secret?.problem !== undefined) return { is: 'failed', text: secret.problem }
+  if (target.to === 'mail') {
+    // Loaded for a target that is a mail server.
+    const { sendMail } = await import('./mail.ts')
+    return sendMail(target, { url: address.text, password: secret?.text }, notification, { clock, signal })
+  }
   return post(requestOf(target.to, address.text, secret?.text, notification), clock, signal)
 }

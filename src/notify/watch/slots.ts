@@ -1,11 +1,12 @@
 /** Follows the supervisors' events, and observes what is worth a message. */
 import type { ControlClient } from '../../control/client.ts'
 import { followSupervisors } from '../../control/supervisors.ts'
-import type { SlotEventMessage } from '../../protocol/control.ts'
+import type { PingResult, SlotEventMessage, SlotStatus } from '../../protocol/control.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { Observed } from '../notification.ts'
 import type { Note } from '../outbox/outbox.ts'
 import { type SlotMemory, type WatchedSlot, watchSlot } from '../slot-watch.ts'
+import type { KilledSlot } from './memory.ts'
 
 export const SLOT_NOTES = 'slot:'
 
@@ -28,6 +29,9 @@ export class SlotWatch {
   readonly #memory: Map<string, SlotMemory>
   /** Slots that are looked at again at a time, although nothing changes. */
   readonly #due = new Map<string, { readonly slot: WatchedSlot; readonly atMs: number }>()
+  /** Slots whose last death was by SIGKILL, by name, with its time: Unix ms. */
+  readonly #killed = new Map<string, KilledSlot & { readonly atMs: number }>()
+  #client: ControlClient | undefined
   #refresh: (() => Promise<void>) | undefined
   #isStale = false
 
@@ -39,6 +43,17 @@ export class SlotWatch {
   /** Follows until `signal`; a supervisor that is away is waited for. */
   follow(signal: AbortSignal): Promise<void> {
     return followSupervisors(this.#facts, signal, (client) => this.#follow(client, signal))
+  }
+
+  /** Slots whose process was killed by SIGKILL since then, as the supervisor knows it now. Never rejects. */
+  async killedSince(wallMs: number): Promise<readonly KilledSlot[]> {
+    await this.#refresh?.().catch(() => undefined)
+    return [...this.#killed.values()].filter(({ atMs }) => atMs >= wallMs).map(({ atMs: _, ...slot }) => slot)
+  }
+
+  /** @returns undefined: no supervisor is there. Never rejects. */
+  async ping(): Promise<PingResult | undefined> {
+    return this.#client?.request('ping', {}).catch(() => undefined)
   }
 
   /** Called every second: looks at slots whose time has come. */
@@ -56,9 +71,10 @@ export class SlotWatch {
       const { slots } = await client.request('status', {})
       const there = new Set(slots.map(({ slot }) => slot))
       for (const slot of [...this.#memory.keys()]) if (!there.has(slot)) this.#forget(slot)
-      for (const slot of slots) this.#look(slot)
+      for (const slot of slots) this.#see(slot)
     }
     this.#refresh = refresh
+    this.#client = client
     const attempt = new AbortController()
     let refreshed: Promise<void> = Promise.resolve()
     // Following starts before the status is requested, so no event is missed in between.
@@ -75,12 +91,21 @@ export class SlotWatch {
       }
     } finally {
       this.#refresh = undefined
+      this.#client = undefined
     }
   }
 
   #change({ type, slot }: SlotEventMessage): void {
     if (type === 'removed') this.#forget(slot.slot)
-    else this.#look(slot)
+    else this.#see(slot)
+  }
+
+  #see(status: SlotStatus): void {
+    const { slot, profile, lastDeath } = status
+    if (lastDeath !== undefined && 'signal' in lastDeath && lastDeath.signal === 'KILL')
+      this.#killed.set(slot, { slot, ...(profile !== undefined && { profile }), atMs: Date.parse(lastDeath.at) })
+    else this.#killed.delete(slot)
+    this.#look(status)
   }
 
   #look(slot: WatchedSlot): void {
@@ -95,6 +120,7 @@ export class SlotWatch {
 
   #forget(slot: string): void {
     this.#due.delete(slot)
+    this.#killed.delete(slot)
     if (this.#memory.has(slot)) this.#keep(slot, undefined, undefined)
   }
 

@@ -14,15 +14,18 @@ export const NOTIFY_EVENTS = {
   disk_full: 'error',
   budget: 'warning',
   node_lost: 'error',
+  oom: 'error',
+  lines_lost: 'error',
 } as const satisfies Record<string, Severity>
 export type Severity = 'info' | 'warning' | 'error'
 export type NotifyEvent = keyof typeof NOTIFY_EVENTS
 const EVENTS = Object.keys(NOTIFY_EVENTS) as readonly NotifyEvent[]
-/** Nothing reports these yet: to accept them would be to never send them. */
-const WITHOUT_SOURCE: readonly string[] = ['lines_lost', 'oom']
 
-const WAYS = ['webhook', 'ntfy', 'slack', 'discord', 'gotify', 'exec'] as const
-export type NotifyWay = (typeof WAYS)[number]
+/** Ways that are a request to a web server. */
+const POSTS = ['webhook', 'ntfy', 'slack', 'discord', 'gotify'] as const
+export type NotifyPost = (typeof POSTS)[number]
+const WAYS = [...POSTS, 'mail', 'exec'] as const
+type NotifyWay = (typeof WAYS)[number]
 
 /** Where an address comes from; a file is absolute, or relative to the data directory. */
 export type AddressSource = { readonly value: string } | { readonly env: string } | { readonly file: string }
@@ -39,12 +42,23 @@ export type NotifyTarget = TargetFacts &
   (
     | { readonly to: 'exec'; readonly command: readonly string[] }
     | {
-        readonly to: Exclude<NotifyWay, 'exec'>
+        readonly to: NotifyPost
         readonly address: AddressSource
         /** Variable with the key of signatures, or the token of ntfy or Gotify. */
         readonly secretEnv: string | null
       }
+    | MailTarget
   )
+
+export interface MailTarget extends TargetFacts {
+  readonly to: 'mail'
+  /** Of the mail server. */
+  readonly address: AddressSource
+  /** Variable with the password of the user in the address. */
+  readonly secretEnv: string | null
+  readonly sender: string
+  readonly recipients: readonly string[]
+}
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
 const named: Kind<string> = {
@@ -53,17 +67,25 @@ const named: Kind<string> = {
   schema: { type: 'string', pattern: NAME.source },
 }
 
-const URL_START = /^https?:\/\//
+const POST_URL = { start: /^https?:\/\//, expected: 'a URL that begins with http:// or https://' }
+const MAIL_URL = { start: /^smtps?:\/\/[^/]/, expected: 'a URL that begins with smtp:// or smtps://' }
+const urlOf = (to: NotifyWay) => (to === 'mail' ? MAIL_URL : POST_URL)
+const isUrl = (text: string, { start }: typeof POST_URL): boolean => start.test(text) && URL.canParse(text)
+
 const address: Kind<string> = {
-  expected: 'a URL that begins with http:// or https://',
-  read: (value) => (typeof value === 'string' && URL_START.test(value) && URL.canParse(value) ? value : undefined),
-  schema: { type: 'string', pattern: URL_START.source },
+  expected: `${POST_URL.expected}, or for mail with smtp:// or smtps://`,
+  read: (value) =>
+    typeof value === 'string' && [POST_URL, MAIL_URL].some((kind) => isUrl(value, kind)) ? value : undefined,
+  schema: { type: 'string', pattern: `${POST_URL.start.source}|${MAIL_URL.start.source}` },
   // It is enough to post with.
   secret: true,
 }
 
-/** Tells whether a text that was read from a variable or a file can be the address of a target. */
-export const isNotifyUrl = (text: string): boolean => address.read(text) !== undefined
+/** @returns the problem of a text that was read from a variable or a file to be the address of a target */
+export function notifyUrlProblem(text: string, to: NotifyWay): string | undefined {
+  const kind = urlOf(to)
+  return isUrl(text, kind) ? undefined : `has no ${kind.expected.slice('a '.length)}`
+}
 
 const variable: Kind<string> = {
   expected: 'the name of a variable, such as OPS_URL',
@@ -84,10 +106,6 @@ const events: Kind<readonly NotifyEvent[]> = {
   expected: `a list of ${EVENTS.slice(0, -1).join(', ')} and ${EVENTS.at(-1)}`,
   read: (value) => listOf(value, (one) => EVENTS.find((event) => event === one)),
   schema: { type: 'array', minItems: 1, items: { enum: EVENTS } },
-  whyNot(value) {
-    const planned = Array.isArray(value) ? value.filter((one) => WITHOUT_SOURCE.includes(one)) : []
-    return planned.length === 0 ? undefined : `${planned.join(', ')}: not supported by this version, nothing reports it`
-  },
 }
 
 const profiles: Kind<readonly string[]> = {
@@ -97,6 +115,20 @@ const profiles: Kind<readonly string[]> = {
 }
 const isProfile = (value: unknown): value is string =>
   typeof value === 'string' && (value === DEFAULT_PROFILE || isProfileName(value))
+
+/** No spaces, quotes, brackets or lists: such an address is a header or a second recipient. */
+const MAIL = /^[^\s<>()[\]\\,;:"@]+@[^\s<>()[\]\\,;:"@]+$/
+const isMail = (value: unknown): value is string => typeof value === 'string' && MAIL.test(value)
+const sender: Kind<string> = {
+  expected: 'a mail address such as hermes@example.com',
+  read: (value) => (isMail(value) ? value : undefined),
+  schema: { type: 'string', pattern: MAIL.source },
+}
+const recipients: Kind<readonly string[]> = {
+  expected: 'a mail address such as ops@example.com, or a list of them',
+  read: (value) => listOf(isMail(value) ? [value] : value, (one) => (isMail(one) ? one : undefined)),
+  schema: { oneOf: [sender.schema, { type: 'array', minItems: 1, items: sender.schema }] },
+}
 
 function listOf<T>(value: unknown, read: (one: unknown) => T | undefined): readonly T[] | undefined {
   const all = Array.isArray(value) ? value.map(read) : []
@@ -110,13 +142,16 @@ const FIELDS: Readonly<Record<string, Kind<unknown>>> = {
   url_env: variable,
   url_file: path,
   secret_env: variable,
+  mail_from: sender,
+  mail_to: recipients,
   command: commandLine('[sh, -c, "exec my-notifier"]'),
   events,
   profiles,
 }
 const ADDRESSES = ['url', 'url_env', 'url_file'] as const
-/** Ways with a key or a token. */
-const WITH_SECRET: readonly NotifyWay[] = ['webhook', 'ntfy', 'gotify']
+const MAIL_FIELDS = ['mail_from', 'mail_to'] as const
+/** Ways with a key, a token or a password. */
+const WITH_SECRET: readonly NotifyWay[] = ['webhook', 'ntfy', 'gotify', 'mail']
 
 type Item = Readonly<Record<string, unknown>>
 
@@ -131,8 +166,9 @@ function targetOf(item: Item): NotifyTarget | string {
     profiles: (item.profiles as readonly string[] | undefined) ?? null,
   }
   const given = ADDRESSES.filter((field) => item[field] !== undefined)
+  const mail = MAIL_FIELDS.filter((field) => item[field] !== undefined)
   if (to === 'exec') {
-    const unused = [...given, ...('secret_env' in item ? ['secret_env'] : [])]
+    const unused = [...given, ...mail, ...('secret_env' in item ? ['secret_env'] : [])]
     if (unused.length > 0) return `exec does not use ${unused.join(', ')}`
     if (item.command === undefined) return 'exec needs command, a list of a program and its arguments'
     return { ...facts, to, command: item.command as readonly string[] }
@@ -141,12 +177,18 @@ function targetOf(item: Item): NotifyTarget | string {
   if (given.length !== 1) return `${to} needs one of ${ADDRESSES.join(', ')}`
   if (item.secret_env !== undefined && !WITH_SECRET.includes(to)) return `${to} does not use secret_env`
   if (to === 'gotify' && item.secret_env === undefined) return 'gotify needs secret_env, a variable with its token'
+  if (to !== 'mail' && mail.length > 0) return `${to} does not use ${mail.join(', ')}`
+  if (to === 'mail' && mail.length < MAIL_FIELDS.length) return 'mail needs mail_from and mail_to, mail addresses'
+  if (item.url !== undefined && notifyUrlProblem(item.url as string, to) !== undefined)
+    return `${to} needs ${urlOf(to).expected}`
   const source = {
     ...(item.url !== undefined && { value: item.url as string }),
     ...(item.url_env !== undefined && { env: item.url_env as string }),
     ...(item.url_file !== undefined && { file: item.url_file as string }),
   } as AddressSource
-  return { ...facts, to, address: source, secretEnv: (item.secret_env as string | undefined) ?? null }
+  const sent = { ...facts, address: source, secretEnv: (item.secret_env as string | undefined) ?? null }
+  if (to !== 'mail') return { ...sent, to }
+  return { ...sent, to, sender: item.mail_from as string, recipients: item.mail_to as readonly string[] }
 }
 
 /** @param before the targets above it in the file */
@@ -188,12 +230,25 @@ function readFields(value: Record<string, unknown>): Item | undefined {
 
 function itemSchema(): Schema {
   const properties = Object.fromEntries(Object.entries(FIELDS).map(([name, { schema }]) => [name, schema]))
+  return { ...mapSchema(properties, 'name', 'to'), oneOf: WAYS.map(waySchema) }
+}
+
+/** As {@link targetOf} judges it. */
+function waySchema(to: NotifyWay): Schema {
+  const without = (...fields: readonly string[]) => Object.fromEntries(fields.map((field) => [field, false]))
+  if (to === 'exec')
+    return {
+      properties: { to: { const: to }, ...without(...ADDRESSES, ...MAIL_FIELDS, 'secret_env') },
+      required: ['command'],
+    }
   return {
-    ...mapSchema(properties, 'name', 'to'),
-    if: { properties: { to: { const: 'exec' } } },
-    // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-    then: { required: ['command'] },
-    else: { oneOf: ADDRESSES.map((field) => ({ required: [field] })) },
+    properties: {
+      to: { const: to },
+      url: { pattern: urlOf(to).start.source },
+      ...without('command', ...(to === 'mail' ? [] : MAIL_FIELDS), ...(WITH_SECRET.includes(to) ? [] : ['secret_env'])),
+    },
+    required: [...(to === 'mail' ? MAIL_FIELDS : []), ...(to === 'gotify' ? ['secret_env'] : [])],
+    oneOf: ADDRESSES.map((field) => ({ required: [field] })),
   }
 }
 
@@ -205,6 +260,7 @@ export function shownTarget(target: NotifyTarget): Readonly<Record<string, unkno
     to,
     ...(to === 'exec' ? { command: target.command } : shownAddress(target.address)),
     ...(to !== 'exec' && target.secretEnv !== null && { secret_env: target.secretEnv }),
+    ...(to === 'mail' && { mail_from: target.sender, mail_to: target.recipients }),
     events: some,
     ...(of !== null && { profiles: of }),
   }

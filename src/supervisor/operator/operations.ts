@@ -84,7 +84,12 @@ export class SlotOperations {
   readonly handlers: Handlers = {
     ping: async (request) => {
       if (request.booted) await this.#gate.untilBooted(DEFAULT_WAIT_MS, request)
-      return { instance: this.#options.container.instance, pid: process.pid }
+      const { linesLost } = this.#options.slots.logs
+      return {
+        instance: this.#options.container.instance,
+        pid: process.pid,
+        ...(linesLost > 0 && { linesLost }),
+      }
     },
     status: async (request) => {
       const { slot } = request

@@ -46,6 +46,11 @@ export class SlotLogs {
     this.#shared = sharedLogResources(options.clock, options.warn)
   }
 
+  /** Lines that no file could take since this supervisor started. */
+  get linesLost(): number {
+    return this.#shared.losses.total
+  }
+
   /**
    * The log of a slot, reading its FIFO. An open one stays unless its settings have changed.
    * @param continued the process has been running since before this supervisor: its last line may go on

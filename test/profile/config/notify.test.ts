@@ -61,7 +61,7 @@ test('a wrong target is refused with file, line and key, and the others stay', (
 `)
   expect(targets.map(({ name }) => name)).toEqual(['fine'])
   expect(problems).toEqual([
-    'config.yaml, line 3: notify.ops.to: expected webhook, ntfy, slack, discord, gotify or exec, got "carrier-pigeon"',
+    'config.yaml, line 3: notify.ops.to: expected webhook, ntfy, slack, discord, gotify, mail or exec, got "carrier-pigeon"',
     'config.yaml, line 8: notify.chat.ulr_env: unknown key; did you mean url_env?',
     'config.yaml, line 9: notify.4: name is missing',
     'config.yaml, line 10: notify.both: webhook needs one of url, url_env, url_file',
@@ -73,13 +73,53 @@ test('a wrong target is refused with file, line and key, and the others stay', (
   ])
 })
 
-test('events that nothing reports yet are refused instead of never being sent', () => {
-  const { targets, problems } = read('notify: [{name: ops, to: exec, command: [a], events: [parked, oom, lines_lost]}]')
-  expect(targets).toEqual([])
-  expect(problems).toEqual([
-    expect.stringMatching(
-      /^config.yaml, line 1: notify.ops.events: expected a list of parked, .*, got \["parked","oom","lines_lost"\]: oom, lines_lost: not supported by this version, nothing reports it$/,
-    ),
+test('a mail target has a mail server, a sender and recipients', () => {
+  const mail = (more: string) => read(`notify: [{name: ops, to: mail, ${more}}]`)
+  const { targets, problems } = mail(
+    'url: "smtp://u@mail.example", secret_env: PW, mail_from: h@example.com, mail_to: a@example.com',
+  )
+  expect(problems).toEqual([])
+  expect(targets).toEqual([
+    {
+      name: 'ops',
+      to: 'mail',
+      address: { value: 'smtp://u@mail.example' },
+      secretEnv: 'PW',
+      sender: 'h@example.com',
+      recipients: ['a@example.com'],
+      events: ALL,
+      profiles: null,
+    },
+  ])
+  expect(targets.map(shownTarget)).toEqual([
+    {
+      name: 'ops',
+      to: 'mail',
+      url: '****',
+      secret_env: 'PW',
+      mail_from: 'h@example.com',
+      mail_to: ['a@example.com'],
+      events: ALL,
+    },
+  ])
+  const problem = (more: string) => mail(more).problems
+  const addresses = 'mail_from: h@example.com, mail_to: [a@example.com, b@example.com]'
+  expect(problem(`url_env: A, ${addresses}`)).toEqual([])
+  expect(problem(`url: "https://mail.example", ${addresses}`)).toEqual([
+    'config.yaml, line 1: notify.ops: mail needs a URL that begins with smtp:// or smtps://',
+  ])
+  expect(problem('url_env: A, mail_to: a@example.com')).toEqual([
+    'config.yaml, line 1: notify.ops: mail needs mail_from and mail_to, mail addresses',
+  ])
+  // Two in one text would be a second recipient that is not checked.
+  expect(problem('url_env: A, mail_from: h@example.com, mail_to: "a@example.com, b@example.com"')).toEqual([
+    'config.yaml, line 1: notify.ops.mail_to: expected a mail address such as ops@example.com, or a list of them, got "a@example.com, b@example.com"',
+  ])
+  expect(read(`notify: [{name: ops, to: ntfy, url: "smtp://mail.example"}]`).problems).toEqual([
+    'config.yaml, line 1: notify.ops: ntfy needs a URL that begins with http:// or https://',
+  ])
+  expect(read(`notify: [{name: ops, to: ntfy, url_env: A, mail_to: a@example.com}]`).problems).toEqual([
+    'config.yaml, line 1: notify.ops: ntfy does not use mail_to',
   ])
 })
 
@@ -118,9 +158,16 @@ test.each([
   ['{name: a, to: webhook}', false],
   ['{name: a, to: webhook, url_env: X, url_file: y}', false],
   ['{name: a, to: exec}', false],
-  ['{name: a, to: webhook, url_env: X, events: [oom]}', false],
+  ['{name: a, to: webhook, url_env: X, events: [fire]}', false],
   ['{name: A, to: exec, command: [b]}', false],
   ['{name: a, to: webhook, url: "ftp://x"}', false],
+  ['{name: a, to: slack, url_env: X, secret_env: Y}', false],
+  ['{name: a, to: gotify, url_env: X}', false],
+  ['{name: a, to: gotify, url_env: X, secret_env: Y}', true],
+  ['{name: a, to: mail, url_env: X, mail_from: a@b, mail_to: [c@d]}', true],
+  ['{name: a, to: mail, url_env: X, mail_from: a@b}', false],
+  ['{name: a, to: mail, url: "https://x", mail_from: a@b, mail_to: c@d}', false],
+  ['{name: a, to: exec, command: [b], mail_to: c@d}', false],
 ])('the JSON Schema of editors judges %s as the reader does', async (item, isRight) => {
   const { parse } = await import('yaml')
   const text = `notify: [${item}]`

@@ -22,6 +22,8 @@ export interface BoxOptions {
   readonly groupAdd?: readonly string[]
   readonly securityOpt?: readonly string[]
   readonly pidsLimit?: number
+  /** Bytes, without swap. */
+  readonly memory?: number
   /** Most descriptors a process may have. */
   readonly openFiles?: number
   readonly hostname?: string
@@ -66,6 +68,7 @@ export class Blueprint extends GenericContainer {
       ...(options.privileged && { Privileged: true }),
       ...(options.securityOpt && { SecurityOpt: [...options.securityOpt] }),
       ...(options.pidsLimit !== undefined && { PidsLimit: options.pidsLimit }),
+      ...(options.memory !== undefined && { Memory: options.memory, MemorySwap: options.memory }),
       ...(options.groupAdd && { GroupAdd: [...options.groupAdd] }),
       ...(options.openFiles !== undefined && {
         Ulimits: [{ Name: 'nofile', Soft: options.openFiles, Hard: options.openFiles }],

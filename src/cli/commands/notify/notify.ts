@@ -157,7 +157,7 @@ async function why(context: Context, input: Input): Promise<Outcome> {
 function problemOf(target: NotifyTarget, home: string, env: Environment): string | undefined {
   if (target.to === 'exec') return undefined
   const secret = target.secretEnv === null ? undefined : variableOf(target.secretEnv, env).problem
-  return addressOf(target.address, home, env).problem ?? secret
+  return addressOf(target, home, env).problem ?? secret
 }
 
 /** undefined: no supervisor answers. */
