@@ -82,6 +82,12 @@ const { metafile } = await build({
         b.onResolve({ filter: /\/handover\/result-schema\.ts$/ }, ({ kind }) =>
           kind === 'dynamic-import' ? { path: './schema.cjs', external: true } : undefined,
         )
+        // Likewise the library of the Model Context Protocol: by the dashboard, with the first request for it.
+        b.onResolve({ filter: /^\.\/protocol\.ts$/ }, ({ kind, importer }) =>
+          kind === 'dynamic-import' && importer.endsWith('/mcp/mcp.ts')
+            ? { path: './mcp.cjs', external: true }
+            : undefined,
+        )
         // pino starts threads for transports; our programs have none.
         b.onResolve({ filter: /^thread-stream$/ }, () => ({ path: 'thread-stream', namespace: 'unused' }))
         b.onLoad({ filter: /./, namespace: 'unused' }, ({ path }) => ({

@@ -172,6 +172,7 @@ async function assemble(
       nodes: boards.kept === 'database',
       build: build && buildText(build),
     },
+    version,
     bug: (error: unknown) => err(plainText(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`)),
   }
   const server = dashboardServer(app)

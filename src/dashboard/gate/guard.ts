@@ -32,6 +32,8 @@ export type Caller =
   | { readonly kind: 'token' }
 
 export const METRICS_PATH = '/api/metrics'
+/** Tools for programs, over the Model Context Protocol. */
+export const MCP_PATH = '/mcp'
 const NODE_PATHS = '/api/node/'
 const READING: readonly string[] = ['GET', 'HEAD', 'OPTIONS']
 /** Its password is the proof, and there is no session yet that could have a token. */
@@ -64,10 +66,10 @@ export const bearer = ({ headers }: Pick<RequestFacts, 'headers'>): string | und
 
 /**
  * The API token of a request. Other bearers are ignored, because a proxy may add one of its own. A token counts for the
- * API only: it opens no page.
+ * API and for tools only: it opens no page.
  */
 export function givenApiToken(facts: Pick<RequestFacts, 'headers' | 'path'>): string | undefined {
-  const given = facts.path.startsWith('/api/') ? bearer(facts) : undefined
+  const given = facts.path.startsWith('/api/') || facts.path === MCP_PATH ? bearer(facts) : undefined
   return given?.startsWith(TOKEN_PREFIX) ? given : undefined
 }
 

@@ -14,7 +14,7 @@ export function safeNext(text: string | undefined): string {
 
 /** Tells whether a client addresses the API, in any spelling of the path: it gets JSON and no redirect. */
 export function meansApi(rawPath: string): boolean {
-  return readings(rawPath)?.some((path) => /^\/(api|auth)(\/|$)/.test(path)) ?? true
+  return readings(rawPath)?.some((path) => /^\/(api|auth|mcp)(\/|$)/.test(path)) ?? true
 }
 
 /**

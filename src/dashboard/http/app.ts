@@ -5,7 +5,7 @@ import { Hono } from 'hono'
 import type { Rights } from '../../access/scope.ts'
 import { sameText } from '../../system/text/same-text.ts'
 import { expectationText } from '../contract/expectation.ts'
-import type { AnyAnswer, Handlers, SignedIn } from '../contract/handler.ts'
+import type { AnyAnswer, Call, Handlers, SignedIn } from '../contract/handler.ts'
 import { ROUTES, type Route } from '../contract/routes.ts'
 import {
   bearer,
@@ -19,6 +19,7 @@ import {
   givenApiToken,
   givenToken,
   isForNodes,
+  MCP_PATH,
   METRICS_PATH,
 } from '../gate/guard.ts'
 import { type SecurityHeaders, STREAM_HEADERS } from '../gate/headers.ts'
@@ -26,6 +27,7 @@ import { isPublic, loginList } from '../gate/public-paths.ts'
 import { badRequest, notAllowed, notFound, RefusedRequest, refusalOf, withCookies } from '../gate/refusals.ts'
 import { type Outside, type RequestFacts, rawPath, requestFacts } from '../gate/request-facts.ts'
 import { checkProfile, checkScope, hidingOthers } from '../gate/rights.ts'
+import { answerMcp, checkMcpCaller } from '../mcp/mcp.ts'
 import { isReader, refuse, refuseReader, respond } from './answers.ts'
 import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
 import { methodsOf } from './matcher.ts'
@@ -68,6 +70,7 @@ export interface AppFacts {
     readonly nodes: boolean
     readonly build: string | undefined
   }
+  readonly version: string
   /** Receives unexpected errors. */
   readonly bug: (error: unknown) => void
 }
@@ -170,42 +173,65 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
   })
   hono.use('*', async (context, next) => {
     const { facts, entered } = context.var
-    const methods = isPage(facts.path) ? ['GET', 'HEAD'] : methodsOf(facts.path)
+    const methods = isPage(facts.path) ? ['GET', 'HEAD'] : facts.path === MCP_PATH ? ['POST'] : methodsOf(facts.path)
     if (methods.length > 0 && !methods.includes(facts.method)) throw notAllowed(facts.method, methods)
     checkChange(facts, entered.caller)
     await next()
   })
-  for (const name of Object.keys(app.handlers) as (keyof Handlers)[]) {
+  for (const name of Object.keys(app.handlers) as HandledRoute[]) {
     const route: Route = ROUTES[name]
     hono.on(route.method, route.path.replaceAll(/\{(\w+)\}/g, ':$1'), async (context) => {
       const { facts, entered } = context.var
       const { incoming, outgoing } = context.env
       checkScope(route, entered.caller, entered.rights)
       if (route.events !== undefined) checkStream(facts)
-      const query = parsed(route.query, Object.fromEntries(new URLSearchParams(facts.search)), 'query')
-      const body =
-        route.body === undefined
-          ? undefined
-          : parsed(route.body, await readJson(incoming, maxBodyBytes(app, entered)), 'body')
-      const params = context.req.param()
-      checkProfile(route, entered.rights, { path: params, query, body })
-      const call = { ...entered, params, query, body, facts, incoming, outgoing }
-      // Which route it is, is known at run time only; the table is typed per route.
-      const handler = app.handlers[name] as (call: unknown) => Promise<AnyAnswer>
-      if (facts.method === 'HEAD' && route.events !== undefined)
-        return respond(app, { status: 200, text: '', type: STREAM_HEADERS['Content-Type'], headers: STREAM_HEADERS })
-      try {
-        return respond(app, await handler(call))
-      } catch (error) {
-        throw hidingOthers(error, entered.rights)
-      }
+      const query = Object.fromEntries(new URLSearchParams(facts.search))
+      const body = route.body === undefined ? undefined : await readJson(incoming, maxBodyBytes(app, entered))
+      const call = { ...entered, facts, incoming, outgoing, params: context.req.param(), query, body }
+      return respond(app, await perform(app, name, call))
     })
   }
+  hono.post(MCP_PATH, async ({ var: { facts, entered }, env: { incoming, outgoing } }) => {
+    checkMcpCaller(entered.caller)
+    const message = await readJson(incoming, MAX_BODY_BYTES)
+    const response = await answerMcp(message, {
+      facts,
+      ...entered,
+      version: app.version,
+      perform: ({ route }, { path: params, query, body }) =>
+        perform(app, route as HandledRoute, { ...entered, facts, incoming, outgoing, params, query, body }),
+      refusalOf: (error) => refusalOf(error, app.bug),
+    })
+    for (const [name, value] of Object.entries(app.headers)) response.headers.set(name, value)
+    return response
+  })
   hono.get('*', ({ var: { facts, entered } }) => servePage(app, facts, entered))
   hono.notFound(() => {
     throw notFound('no such path')
   })
   return hono
+}
+
+type HandledRoute = keyof Handlers
+
+/** Parameters of a route as they came, and everything else that its handler gets. */
+type Unchecked = Omit<Call, 'query' | 'body'> & { readonly query: unknown; readonly body: unknown }
+
+/** Runs the handler of a route whose scope was checked. @throws Refused, and errors of the handler */
+async function perform(app: AppFacts, name: HandledRoute, call: Unchecked): Promise<AnyAnswer> {
+  const route: Route = ROUTES[name]
+  const query = parsed(route.query, call.query, 'query')
+  const body = parsed(route.body, call.body, 'body')
+  checkProfile(route, call.rights, { path: call.params, query, body })
+  if (call.facts.method === 'HEAD' && route.events !== undefined)
+    return { status: 200, text: '', type: STREAM_HEADERS['Content-Type'], headers: STREAM_HEADERS }
+  // Which route it is, is known at run time only; the table is typed per route.
+  const handler = app.handlers[name] as (call: unknown) => Promise<AnyAnswer>
+  try {
+    return await handler({ ...call, query, body })
+  } catch (error) {
+    throw hidingOthers(error, call.rights)
+  }
 }
 
 const maxBodyBytes = ({ rules }: AppFacts, { caller }: Entered): number =>

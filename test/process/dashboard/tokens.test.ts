@@ -5,10 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { volumeTokenFile } from '../../../src/access/place.ts'
 import { covers, SCOPES, type Scope } from '../../../src/access/scope.ts'
-import { makeToken } from '../../../src/access/token.ts'
-import { changeTokens } from '../../../src/access/token-store.ts'
 import { ROUTES, type Route } from '../../../src/dashboard/contract/routes.ts'
-import { systemClock } from '../../../src/system/clock.ts'
 import { hermes as cli } from '../../support/cli.ts'
 import {
   type Asking,
@@ -20,6 +17,7 @@ import {
 } from '../../support/dashboard/dashboard.ts'
 import { readEvents } from '../../support/dashboard/event-stream.ts'
 import { type OpenApi, OpenApiJudge } from '../../support/dashboard/openapi.ts'
+import { giveToken, type TokenWish, takeToken } from '../../support/dashboard/tokens.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { waitFor, within } from '../../support/wait.ts'
 
@@ -54,27 +52,8 @@ afterAll(async () => {
   await hermes[Symbol.asyncDispose]()
 })
 
-/** Writes a token as the command does, without a process. */
-async function give({
-  name,
-  scope = 'admin',
-  profiles = null,
-}: {
-  readonly name: string
-  readonly scope?: Scope
-  readonly profiles?: readonly string[] | null
-}): Promise<string> {
-  const clock = systemClock()
-  return changeTokens(volumeTokenFile(hermes.home), clock, (known) => {
-    const { token, text } = makeToken({ name, scope, profiles, expiresInMs: undefined }, new Set(), clock.wallMs())
-    return { tokens: [...known, token], result: text }
-  })
-}
-const take = (name: string): Promise<void> =>
-  changeTokens(volumeTokenFile(hermes.home), systemClock(), (known) => ({
-    tokens: known.filter((token) => token.name !== name),
-    result: undefined,
-  }))
+const give = (wish: TokenWish): Promise<string> => giveToken(hermes.home, wish)
+const take = (name: string): Promise<void> => takeToken(hermes.home, name)
 
 const bearer = (token: string) => ({ Authorization: `Bearer ${token}` })
 /** Every answer is held against the document. */

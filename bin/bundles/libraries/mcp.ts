@@ -1,0 +1,2 @@
+// The Model Context Protocol: loaded by the dashboard with the first request for it.
+export { answerMessage } from '../../../src/dashboard/mcp/protocol.ts'
