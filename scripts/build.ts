@@ -1,22 +1,31 @@
 // Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per
 // program and the dashboard's page. CommonJS because such a bundle starts in 38-48 ms; ESM needs 58 ms.
-// Usage: node scripts/build.ts [OUT, default dist]
+// Usage: node scripts/build.ts [OUT, default dist] [--target linux-arm64 --packages DIR]
+//   --target    another machine than this one; its native packages are in DIR (npm run natives -- --keep DIR)
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
 import { basename, dirname, join, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import packageJson from '../package.json' with { type: 'json' }
 import { ownNodeShell } from '../src/system/programs/own-node.ts'
 import { MODULE_WRAPPER, makeCodeCache } from './build/code-cache.ts'
+import { contentsOf } from './build/contents.ts'
 import { buildInfo } from './build/info.ts'
 import { lazyBuiltIns } from './build/lazy.ts'
-import { licensesText, packagesOf } from './build/licenses.ts'
+import { licensesText } from './build/licenses.ts'
+import { nativeFiles, targetOf, thisTarget } from './build/natives.ts'
 import { buildPage } from './build/page.ts'
 import { freshTree, putInPlace } from './build/replace-tree.ts'
+import { sbomText } from './build/sbom.ts'
 
 const root = dirname(import.meta.dirname)
-const target = resolve(process.argv[2] ?? join(root, 'dist'))
+const { values: options, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { target: { type: 'string', default: thisTarget() }, packages: { type: 'string' } },
+})
+const target = resolve(positionals[0] ?? join(root, 'dist'))
 /** The programs and what they load, by the names of their bundles. */
 const programs = Object.fromEntries(
   (await readdir(join(root, 'bin'), { recursive: true }))
@@ -100,49 +109,32 @@ const { metafile } = await build({
   ],
 })
 const pageFiles = await page
-// The terminal is prebuilt for glibc only; without it the dashboard has no such tab, and says so.
-const natives = [koffiBinary(), sqliteBinary(), ...(usesMusl() ? [] : [ptyBinary()])]
-for (const [at, name] of ['koffi.node', 'better-sqlite3.node', 'pty.node'].entries())
-  if (natives[at] !== undefined) await cp(natives[at], join(out, 'lib', name))
-const licenses = licensesText(root, packagesOf([...Object.keys(metafile.inputs), ...pageFiles, ...natives]))
+// src/system/files/sqlite.ts names the file when it opens a database.
+const natives = Object.fromEntries(
+  Object.entries(nativeFiles(targetOf(options.target))).map(([name, file]) => [name, packageFile(file)]),
+)
+for (const [name, file] of Object.entries(natives)) await cp(file, join(out, 'lib', name))
+const contents = contentsOf(metafile.outputs, pageFiles, natives)
+const licenses = licensesText(root, [...contents.keys()])
 await writeFile(join(out, 'THIRD-PARTY-LICENSES'), licenses)
 await cp(join(root, 'LICENSE'), join(out, 'LICENSE'))
 // The name of an asset changes with what is in it: browsers keep it permanently.
 const licensesAsset = `licenses-${createHash('sha256').update(licenses).digest('hex').slice(0, 8)}.txt`
 await writeFile(join(out, 'lib', 'dashboard', 'assets', licensesAsset), licenses)
 const info = await buildInfo(root, packageJson.version, process.env)
-await writeFile(
-  join(out, 'lib', 'build.json'),
-  `${JSON.stringify(info, null, 2)}
-`,
-)
+await writeFile(join(out, 'lib', 'build.json'), `${JSON.stringify(info, null, 2)}\n`)
+await writeFile(join(out, 'sbom.cdx.json'), sbomText(root, packageJson.name, info, contents))
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
 await writeFile(join(out, 'bin', 'own-node.sh'), ownNodeShell())
 for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
-const why = await makeCodeCache(out, Object.keys(programs))
+// V8's code is this machine's.
+const why = options.target === thisTarget() ? await makeCodeCache(out, Object.keys(programs)) : undefined
 await putInPlace(out, target)
 if (why !== undefined) process.stderr.write(`build: no compiled code, so programs start slower: ${why}\n`)
 
-/** The one prebuilt file of koffi for this machine's architecture and C library. */
-function koffiBinary(): string {
-  const flavour = usesMusl() ? `musl_${process.arch}` : `linux_${process.arch}`
-  return join(packageDir(`@koromix/koffi-linux-${process.arch}`), flavour, 'koffi.node')
-}
-
-function ptyBinary(): string {
-  return join(packageDir(`@lydell/node-pty-linux-${process.arch}`), 'pty.node')
-}
-
-/** Likewise of better-sqlite3; src/system/files/sqlite.ts names it when it opens a database. */
-function sqliteBinary(): string {
-  return join(packageDir('better-sqlite3'), 'prebuilds', `linux${usesMusl() ? 'musl' : ''}-${process.arch}.node`)
-}
-
-function usesMusl(): boolean {
-  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } }
-  return header.glibcVersionRuntime === undefined
-}
-
-function packageDir(name: string): string {
-  return dirname(createRequire(import.meta.url).resolve(`${name}/package.json`))
+/** A file of a package: from `--packages`, if it is there. */
+function packageFile(file: string): string {
+  const places = [...(options.packages === undefined ? [] : [resolve(options.packages)]), root]
+  const paths = places.map((place) => join(place, 'node_modules', file))
+  return paths.find((path) => existsSync(path)) ?? (paths[0] as string)
 }

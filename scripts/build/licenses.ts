@@ -1,6 +1,7 @@
 // THIRD-PARTY-LICENSES: the licence text of every package that a build has taken something from.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { nameOf } from './contents.ts'
 
 /** Packages that hold a binary of another one's, whose licence covers it. */
 const BINARIES: readonly (readonly [RegExp, string])[] = [
@@ -14,31 +15,20 @@ const INSIDE: Readonly<Record<string, string>> = {
 
 const TEXT = /^(?:licen[cs]e|copying|notice|ofl)(?:[.-].*)?$/i
 
-/** The packages that files come from. @param files paths, as bundlers name their inputs */
-export function packagesOf(files: Iterable<string>): readonly string[] {
-  const names = new Set<string>()
-  for (const file of files) {
-    // Vite's own code in a bundle has no file.
-    if (file.includes('vite/preload-helper') || file.includes('vite/modulepreload-polyfill')) names.add('vite')
-    const name = /.*node_modules\/((?:@[^/]+\/)?[^/?]+)/.exec(file)?.[1]
-    if (name !== undefined) names.add(name)
-  }
-  return [...names].sort()
-}
-
 /**
  * @param root with node_modules
+ * @param packages their paths below it
  * @throws Error naming a package without a licence text
  */
 export function licensesText(root: string, packages: readonly string[]): string {
-  const sections = packages.map((name) => {
-    const source = BINARIES.find(([pattern]) => pattern.test(name))?.[1] ?? name
+  const sections = packages.map((place) => {
+    const source = BINARIES.find(([pattern]) => pattern.test(place))?.[1] ?? place
     const { version, license } = packageJson(root, source)
     const texts = textsOf(root, source)
     if (texts.length === 0) throw new Error(`there is no licence text in node_modules/${source}`)
-    const of = source === name ? '' : ` (of ${source})`
+    const of = source === place ? '' : ` (of ${source})`
     return [
-      `${name} ${version}${of}: ${license}`,
+      `${nameOf(place)} ${version}${of}: ${license}`,
       ...(INSIDE[source] === undefined ? [] : [INSIDE[source]]),
       ...texts,
     ].join('\n\n')

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { licensesText, packagesOf } from '../../scripts/build/licenses.ts'
+import { licensesText } from '../../scripts/build/licenses.ts'
 import { installDir } from '../support/install.ts'
 import { scratchDir } from '../support/scratch.ts'
 
@@ -19,16 +19,6 @@ test('every package that is used is in THIRD-PARTY-LICENSES, with a text, also i
   const assets = join(installDir(), 'lib', 'dashboard', 'assets')
   const [served = ''] = readdirSync(assets).filter((name) => name.startsWith('licenses-'))
   expect(readFileSync(join(assets, served), 'utf8')).toBe(text)
-})
-
-test('the packages of a bundle follow from the files it was made of', () => {
-  const files = [
-    'src/a.ts',
-    '../node_modules/@x/y/dist/i.js',
-    '/r/node_modules/a/node_modules/b/z.css?raw',
-    '\0vite/preload-helper.js',
-  ]
-  expect(packagesOf(files)).toEqual(['@x/y', 'b', 'vite'])
 })
 
 test('a package without a licence text stops the build, by its name', () => {

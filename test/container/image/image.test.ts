@@ -2,9 +2,11 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { startContainer } from '../../support/container/container.ts'
 import { docker } from '../../support/container/engine.ts'
-import { addedMegabytes, IMAGE_REVISION, testImage } from '../../support/container/image.ts'
+import { addedMegabytes, classicBuild, IMAGE_REVISION, testImage } from '../../support/container/image.ts'
+import { startRegistry } from '../../support/container/registry.ts'
 import { waitFor } from '../../support/wait.ts'
 
+const isFrom = (line: string): boolean => line.startsWith('FROM ')
 const inspect = async (format: string): Promise<string> =>
   docker(['image', 'inspect', '--format', format, await testImage()])
 
@@ -14,14 +16,57 @@ test('the image adds at most 40 MB to its base', async () => {
   expect(added).toBeLessThanOrEqual(40)
 })
 
-test('it carries OCI labels, its version that of package.json', async () => {
+test('it carries every label of the OCI, its version that of package.json', async () => {
   const labels = JSON.parse(await inspect('{{json .Config.Labels}}')) as Record<string, string>
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   expect(labels).toMatchObject({
     'org.opencontainers.image.title': 'hermes',
     'org.opencontainers.image.licenses': 'MIT',
     'org.opencontainers.image.version': version,
+    'org.opencontainers.image.revision': IMAGE_REVISION,
   })
+})
+
+test('a base image that is named by its digest is the one that is taken, and the labels say all of it', async () => {
+  await using registry = await startRegistry()
+  const lines = readFileSync('Dockerfile', 'utf8').split('\n')
+  const [first, last] = [lines.findIndex(isFrom), lines.findLastIndex(isFrom)]
+  expect(lines[first]).toBe(`${lines[last]} AS build`)
+  // The part that makes labels: nothing of it needs a program of the base image.
+  const part = [...lines.slice(0, first), ...lines.slice(last, lines.indexOf('COPY --from=build /out/ /'))]
+  const values = {
+    BASE_IMAGE: registry.image,
+    BASE_DIGEST: registry.digest,
+    VERSION: '1.2.3',
+    REVISION: 'abc',
+    CREATED: '2026-01-02T03:04:05Z',
+    SOURCE: 'https://git.example/hermes',
+  }
+  const image = `hermes-labels:${process.pid}`
+  try {
+    const args = Object.entries(values).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`])
+    await classicBuild(['--tag', image, ...args, '-'], part.join('\n'))
+    const labels = JSON.parse(await docker(['image', 'inspect', '--format', '{{json .Config.Labels}}', image]))
+    const label = (name: string): string => `org.opencontainers.image.${name}`
+    expect(labels).toEqual({
+      [label('title')]: 'hermes',
+      [label('description')]: 'Many supervised agent profiles in one container',
+      [label('licenses')]: 'MIT',
+      [label('source')]: values.SOURCE,
+      [label('url')]: values.SOURCE,
+      [label('documentation')]: 'https://git.example/hermes/tree/abc/docs',
+      [label('version')]: values.VERSION,
+      [label('revision')]: values.REVISION,
+      [label('created')]: values.CREATED,
+      [label('base.name')]: values.BASE_IMAGE,
+      [label('base.digest')]: values.BASE_DIGEST,
+    })
+    expect(Object.keys(JSON.parse(await inspect('{{json .Config.Labels}}')))).toEqual(
+      expect.arrayContaining(Object.keys(labels)),
+    )
+  } finally {
+    await docker(['image', 'rm', '--force', image, `${registry.image}@${registry.digest}`]).catch(() => undefined)
+  }
 })
 
 test('it says which build it is, and carries the licences of what is in it', async () => {
@@ -42,6 +87,8 @@ test('it says which build it is, and carries the licences of what is in it', asy
   expect(JSON.parse(await box.ok('hermes', 'status', '--json'))).toMatchObject({ version, build })
   expect(await box.ok('head', '-1', '/usr/share/doc/hermes/LICENSE')).toMatch(/MIT/)
   expect(await box.ok('grep', '-c', '^better-sqlite3 ', '/usr/share/doc/hermes/THIRD-PARTY-LICENSES')).toBe('1\n')
+  const sbom = JSON.parse(await box.ok('cat', '/usr/share/doc/hermes/sbom.cdx.json'))
+  expect(sbom.metadata).toMatchObject({ timestamp: image.builtAt, component: { version } })
 })
 
 test('it starts /init, stops by TERM, declares the volume and takes no arguments by default', async () => {
