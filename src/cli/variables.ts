@@ -126,7 +126,7 @@ export const VARIABLES: readonly VariableSpec[] = [
     '`/run/hermes` in the image',
     'directory of the control socket and the log FIFOs; for the default outside the image see ARCHITECTURE.md',
   ),
-  spec('HERMES_METRICS_TOKEN', '–', 'bearer token that allows reading `/api/metrics`'),
+  spec('HERMES_METRICS_TOKEN', '–', 'bearer token that allows reading `/metrics`'),
   spec('HERMES_METRICS_TOKEN_FILE', '–', 'file with the bearer token ([secrets in files](#secrets-in-files))'),
   spec(
     'HERMES_AGENT_TIMEOUT',

@@ -162,6 +162,20 @@ describe.skipIf(why !== undefined)(named('the chart', why), () => {
     expect(JSON.stringify(pod)).not.toContain('secretKeyRef')
   })
 
+  test.each(files)('gives every object and the pods the labels that Kubernetes recommends, with $name', ({ path }) => {
+    const names = ['name', 'instance', 'component', 'part-of']
+    const common = names.map((name) => `app.kubernetes.io/${name}`)
+    const labelsOf = ({ metadata }: Manifest): readonly string[] =>
+      Object.keys((metadata as { labels?: object }).labels ?? {})
+    const manifests = rendered('--values', path)
+    for (const manifest of manifests)
+      expect(labelsOf(manifest)).toEqual(
+        expect.arrayContaining([...common, 'app.kubernetes.io/version', 'app.kubernetes.io/managed-by']),
+      )
+    const { template } = statefulSet(manifests).spec as unknown as { template: Manifest }
+    expect(labelsOf(template)).toEqual(expect.arrayContaining(common))
+  })
+
   test('names each node after its pod, which is its address for the others', () => {
     const pod = podOf('--values', THREE)
     expect(pod.containers[0].env).toContainEqual({

@@ -28,6 +28,14 @@ test.each(manifests)('$file: $kind "$name" is what the Kubernetes schema asks fo
   validate(value)
 })
 
+test.each(manifests)('$file: $kind "$name" and its pods have the labels that Kubernetes recommends', ({ value }) => {
+  const { metadata, spec } = value as unknown as { metadata: object; spec: { template?: { metadata: object } } }
+  for (const { labels } of [metadata, spec.template?.metadata ?? metadata] as { labels: object }[])
+    expect(Object.keys(labels)).toEqual(
+      ['name', 'instance', 'component', 'part-of'].map((name) => `app.kubernetes.io/${name}`),
+    )
+})
+
 const whyNoKubectl = whyNoKubeTools()
 const withPods = manifests.filter(({ kind }) => kind !== 'Service')
 

@@ -570,7 +570,8 @@ export const ROUTES = {
     path: '/api/metrics',
     scope: 'read',
     profile: 'all',
-    summary: 'Return metrics for Prometheus; needs a session, or HERMES_METRICS_TOKEN as bearer token',
+    summary:
+      'Return metrics for Prometheus, also at /metrics; needs a session, or HERMES_METRICS_TOKEN as bearer token',
     answers: { 200: 'text' },
   },
   openapi: {

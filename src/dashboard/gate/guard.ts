@@ -6,7 +6,7 @@ import { type Gate, hostName, isLoopback } from './gate.ts'
 import { meansApi, safeNext } from './next-path.ts'
 import { isPublic, loginList, type PublicList } from './public-paths.ts'
 import { forbidden, misdirected, RefusedRequest } from './refusals.ts'
-import type { RequestFacts } from './request-facts.ts'
+import { METRICS_PATH, type RequestFacts } from './request-facts.ts'
 
 export type OpenGate = Exclude<Gate, { kind: 'refused' }>
 
@@ -31,7 +31,6 @@ export type Caller =
   /** A program with an API token. */
   | { readonly kind: 'token' }
 
-export const METRICS_PATH = '/api/metrics'
 /** Tools for programs, over the Model Context Protocol. */
 export const MCP_PATH = '/mcp'
 const NODE_PATHS = '/api/node/'

@@ -28,8 +28,18 @@ export interface Outside {
 
 const PREFIX = /^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$/
 
-/** The path from the request line, without the query. */
-export const rawPath = ({ url = '' }: Pick<IncomingMessage, 'url'>): string => url.split('?')[0] ?? ''
+export const METRICS_PATH = '/api/metrics'
+/** Where Prometheus looks if its configuration names no path. */
+const METRICS_SHORT = '/metrics'
+
+/**
+ * The path from the request line, without the query. `/metrics` is another name for the path of the metrics, here, so
+ * that gates and router treat both alike.
+ */
+export function rawPath({ url = '' }: Pick<IncomingMessage, 'url'>): string {
+  const path = url.split('?')[0] ?? ''
+  return path === METRICS_SHORT ? METRICS_PATH : path
+}
 
 export function requestFacts(incoming: IncomingMessage, { publicUrl, isTrusted }: Outside): RequestFacts {
   const { headers, method = 'GET', url = '' } = incoming

@@ -20,12 +20,11 @@ import {
   givenToken,
   isForNodes,
   MCP_PATH,
-  METRICS_PATH,
 } from '../gate/guard.ts'
 import { type SecurityHeaders, STREAM_HEADERS } from '../gate/headers.ts'
 import { isPublic, loginList } from '../gate/public-paths.ts'
 import { badRequest, notAllowed, notFound, RefusedRequest, refusalOf, withCookies } from '../gate/refusals.ts'
-import { type Outside, type RequestFacts, rawPath, requestFacts } from '../gate/request-facts.ts'
+import { METRICS_PATH, type Outside, type RequestFacts, rawPath, requestFacts } from '../gate/request-facts.ts'
 import { checkProfile, checkScope, hidingOthers } from '../gate/rights.ts'
 import { answerMcp, checkMcpCaller } from '../mcp/mcp.ts'
 import { isReader, refuse, refuseReader, respond } from './answers.ts'

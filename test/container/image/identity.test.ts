@@ -1,7 +1,8 @@
 import { chmodSync, chownSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { keptHome, lives, startContainer } from '../../support/container/container.ts'
+import { gatewayOf, keptHome, lives, startContainer } from '../../support/container/container.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { stretchedMs } from '../../support/wait.ts'
 
@@ -194,9 +195,26 @@ test('without CAP_SETUID nothing runs as root in its place', async () => {
   expect(stderr).toContain('refusing to run as root')
 })
 
-test("groups of --group-add are kept, root's own are not", async () => {
-  await using box = await startContainer({ command: whoami, groupAdd: ['4567', '123'] })
-  expect(await box.exit()).toBe(0)
-  const groups = (await box.logs()).stdout.trim().split('\n').at(-1)?.split(' ') ?? []
-  expect(groups.sort()).toEqual(['10000', '123', '4567'])
+test("the main program, gateways and hermes have the groups of --group-add and of docker.sock, and none of root's", async () => {
+  // A socket as an engine has it: for root and a group.
+  const socket = join(scratchDir('hermes-socket-'), 'docker.sock')
+  const engine = createServer()
+  await new Promise<void>((resolve) => engine.listen(socket, resolve))
+  chownSync(socket, 0, 4321)
+  chmodSync(socket, 0o660)
+  const look = 'echo "$0: $(id -G) $(test -w /var/run/docker.sock && echo writable)"; exec sleep 1000000'
+  try {
+    await using box = await startContainer({
+      command: ['sh', '-c', look, 'main'],
+      groupAdd: ['4567', '123'],
+      mounts: [[socket, '/var/run/docker.sock']],
+      files: { 'config.yaml': gatewayOf('/bin/sh', '-c', look, 'gateway') },
+    })
+    await box.ok('hermes', 'gateway', 'start')
+    for (const who of ['main', 'gateway'])
+      expect(await box.saw(`${who}: `)).toBe(`${who}: 10000 123 4321 4567 writable`)
+    expect((await box.hermes('doctor')).stdout).toContain('uid 10000, gid 10000, groups 123 4321 4567')
+  } finally {
+    engine.close()
+  }
 })

@@ -110,6 +110,7 @@ describe('where a log-in is needed', () => {
     '/api/profiles/coder/logs/follow',
     '/api/events',
     '/api/metrics',
+    '/metrics',
     '/api/openapi.json',
     '/api/terminal',
     '/api/nosuch',
@@ -650,7 +651,7 @@ describe('where no log-in is needed', () => {
   ])('%s: the API wants the token of the page, all but the public list', async (_, args, env) => {
     await using dashboard = await startDashboard(hermes, { args, env, install: page.install })
     for (const path of SIX) expect((await dashboard.ask(path)).code, path).toBe(200)
-    for (const path of ['/api/profiles', '/api/events', '/api/status/', '/api/auth/me', '/api/metrics'])
+    for (const path of ['/api/profiles', '/api/events', '/api/status/', '/api/auth/me', '/api/metrics', '/metrics'])
       expect((await dashboard.ask(path)).code, path).toBe(401)
     expect((await dashboard.asPage('/api/profiles')).code).toBe(200)
     expect((await dashboard.asPage('/api/auth/me')).json()).toEqual({ user: null, provider: null, scope: 'admin' })
@@ -697,18 +698,24 @@ describe('where no log-in is needed', () => {
   })
 })
 
-test('/api/metrics opens with its own token, and that token opens nothing else', async () => {
+test('/api/metrics and /metrics open with a token of their own, and that token opens nothing else', async () => {
   const env = { HERMES_METRICS_TOKEN: 'scrape-me' }
   await using dashboard = await gated(env)
   const headers = { Authorization: 'Bearer scrape-me' }
   expect((await dashboard.ask('/api/metrics', { headers })).code).toBe(200)
   expect((await dashboard.ask('/api/metrics', { headers: { Authorization: 'Bearer scrape-m' } })).code).toBe(401)
+  expect(await dashboard.ask('/metrics', { headers })).toMatchObject({
+    code: 200,
+    body: expect.stringContaining('\nhermes_'),
+  })
+  expect((await dashboard.ask('/metrics/', { headers })).code).not.toBe(200)
   expect((await dashboard.ask('/api/profiles', { headers })).code).toBe(401)
   expect((await dashboard.ask('/api/status', { headers })).json().details).toBeUndefined()
   const { cookie } = await signIn(dashboard)
   expect((await dashboard.ask('/api/metrics', { headers: { cookie } })).code).toBe(200)
   await using local = await startDashboard(hermes, { env })
   expect((await local.ask('/api/metrics', { headers })).code).toBe(200)
+  expect((await local.ask('/metrics?x=1', { headers })).code).toBe(200)
   expect((await local.ask('/api/profiles', { headers })).code).toBe(401)
 })
 
