@@ -7,7 +7,8 @@ import { runSync } from './run.ts'
 
 const USAGE = 'usage: npm run release -- VERSION, such as 1.2.3'
 const CHANGELOG = 'CHANGELOG.md'
-const PACKAGES = ['package.json', 'package-lock.json'] as const
+const FEATURE = 'deploy/devcontainer/hermes/devcontainer-feature.json'
+const PACKAGES = ['package.json', 'package-lock.json', FEATURE] as const
 /** Lines with the version, in the other files that have it. */
 const LINES: Readonly<Record<string, RegExp>> = {
   Dockerfile: /^(ARG VERSION=).*$/gm,

@@ -6,6 +6,7 @@ import { blocks, commandBlocks, pages, runsByHand, runsWithCluster, runsWithDock
 const ELSEWHERE = {
   'CONTRIBUTING.md': 'test/process/checkout/contributing.test.ts',
   'docs/debugging.md': 'test/process/checkout/contributing.test.ts',
+  'docs/devcontainer.md': 'test/container/image/devcontainer.test.ts',
   // Its stacks: test/container/engines/swarm.test.ts.
   'docs/many-machines.md': 'test/container/alone/many-machines.test.ts',
   'docs/podman.md': 'test/container/engines/podman.test.ts',

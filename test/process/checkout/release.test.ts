@@ -27,6 +27,8 @@ const CHANGELOG = `# Changelog
 - A wall.
 `
 
+const FEATURE = 'deploy/devcontainer/hermes/devcontainer-feature.json'
+
 let repository: string
 const git = (...args: string[]): string => execFileSync('git', ['-C', repository, ...args], { encoding: 'utf8' })
 const read = (file: string): string => readFileSync(join(repository, file), 'utf8')
@@ -59,6 +61,8 @@ beforeEach(() => {
   write('Dockerfile', 'FROM x\nARG VERSION=0.1.0\n')
   mkdirSync(join(repository, 'deploy/helm'), { recursive: true })
   write('deploy/helm/Chart.yaml', 'apiVersion: v2\nversion: 0.1.0\nappVersion: 0.1.0\n')
+  mkdirSync(join(repository, 'deploy/devcontainer/hermes'), { recursive: true })
+  write(FEATURE, '{\n  "id": "x",\n  "version": "0.1.0"\n}\n')
   git('add', '--all')
   git('commit', '--quiet', '--message', 'first')
   git('tag', 'v0.1.0')
@@ -75,6 +79,7 @@ test.skipIf(why !== undefined)(named('a release dates its entries, sets the vers
   expect(read('package-lock.json').match(/"version": "0\.2\.0"/g)).toHaveLength(2)
   expect(read('Dockerfile')).toBe('FROM x\nARG VERSION=0.2.0\n')
   expect(read('deploy/helm/Chart.yaml')).toBe('apiVersion: v2\nversion: 0.2.0\nappVersion: 0.2.0\n')
+  expect(read(FEATURE)).toContain('"version": "0.2.0"')
   expect(git('status', '--porcelain')).toBe('')
   expect(git('log', '-1', '--format=%s')).toBe('release: 0.2.0\n')
   expect(git('rev-parse', 'v0.2.0^{commit}')).toBe(git('rev-parse', 'HEAD'))
