@@ -87,10 +87,14 @@ test.skipIf(whyNoNpm !== undefined)(
         'dist/THIRD-PARTY-LICENSES',
         'dist/bin/init',
         'dist/lib/koffi.node',
+        'dist/sbom.cdx.json',
       ]),
     )
     expect(
-      files.filter((path) => !/^(LICENSE|README\.md|package\.json|dist\/(bin|lib)\/.+|dist\/THIRD.+)$/.test(path)),
+      files.filter(
+        (path) =>
+          !/^(LICENSE|README\.md|package\.json|dist\/(bin|lib)\/.+|dist\/THIRD.+|dist\/sbom\.cdx\.json)$/.test(path),
+      ),
     ).toEqual([])
 
     // Only Node comes from the registry: here, a link to the one of these tests, at the place of its program.
