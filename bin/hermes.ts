@@ -33,6 +33,7 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     return 1
   }
   const install = dirname(__dirname)
+  const callerUid = process.getuid?.()
   let line: CommandLine
   try {
     line = splitCommandLine(argv)
@@ -84,6 +85,8 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       profiles: line.profiles,
       json,
       output,
+      callerUid,
+      ...(keepsRoot && { dropRoot: () => laterDropRoot(install) }),
     })
     if (frequent) {
       const code = printOutcome(await frequent(context), json, output)
@@ -124,6 +127,13 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
   } catch (error) {
     return printError(error, json, output)
   }
+}
+
+/** For the end of a command that needs root: what it writes to the volume then belongs to the runtime user. */
+async function laterDropRoot(install: string): Promise<void> {
+  const identity = findIdentity(identitySources(install))
+  const { dropRoot } = require('#bundle/drop.cjs') as typeof import('./bundles/drop.ts')
+  if (identity !== undefined && process.getuid?.() === 0) await dropRoot(identity)
 }
 
 main(process.argv.slice(2), process.env).then((code) => {

@@ -1,5 +1,6 @@
 import { ATTACHMENT_COMMANDS } from './commands/kanban/attachments/commands.ts'
 import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
+import { runRecorded } from './context/audited.ts'
 import type { Context } from './context/context.ts'
 import { parseArguments } from './parser/parser.ts'
 import { printOutcome } from './terminal/output.ts'
@@ -15,5 +16,5 @@ export async function kanbanLine(context: Context, args: readonly string[]): Pro
     context.output.out(parsed.help)
     return 0
   }
-  return printOutcome(await parsed.command.run(context, parsed.input), context.json, context.output)
+  return printOutcome(await runRecorded(context, parsed.command, parsed.input), context.json, context.output)
 }

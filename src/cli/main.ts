@@ -4,6 +4,7 @@ import { ifSupervised } from '../control/slot-actions.ts'
 import { loadConfig } from '../profile/config/config.ts'
 import { HermesError } from '../system/errors.ts'
 import { status } from './commands/frequent.ts'
+import { runRecorded } from './context/audited.ts'
 import type { Context } from './context/context.ts'
 import { parseArguments } from './parser/parser.ts'
 import { printOutcome } from './terminal/output.ts'
@@ -27,7 +28,7 @@ export async function commandLine(context: Context, args: readonly string[]): Pr
     return 0
   }
   if (parsed.command.writes) await bootIsOver(context)
-  return printOutcome(await parsed.command.run(context, parsed.input), context.json, context.output)
+  return printOutcome(await runRecorded(context, parsed.command, parsed.input), context.json, context.output)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { AUDIT_COMMANDS } from './commands/access/audit.ts'
 import { TOKEN_COMMANDS } from './commands/access/token.ts'
 import { BACKUP_COMMANDS, BACKUP_GROUP, IMPORT_GROUP } from './commands/backup/index.ts'
 import { BASIC_COMMANDS } from './commands/basic.ts'
@@ -55,6 +56,7 @@ export const COMMANDS: readonly Command[] = [
   ...NODE_COMMANDS,
   ...NOTIFY_COMMANDS,
   ...TOKEN_COMMANDS,
+  ...AUDIT_COMMANDS,
   ...USAGE_COMMANDS,
   ...DOCTOR_COMMANDS,
   ...CONFIG_COMMANDS,

@@ -57,7 +57,7 @@ const reading: ReadonlySet<Op> = new Set<Op>(['ping', 'status', 'deaths', 'job-r
 export async function connectControl(
   path: string,
   clock: Clock = systemClock(),
-  options: Pick<ConnectionPlace, 'home' | 'connect' | 'belowInit'> = {},
+  options: Pick<ConnectionPlace, 'home' | 'connect' | 'belowInit' | 'by'> = {},
 ): Promise<ControlClient> {
   const place = { path, clock, ...options }
   return new Client(place, await openConnection(place))

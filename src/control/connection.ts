@@ -1,4 +1,4 @@
-import { CONTROL_PROTOCOL_VERSION, type ControlError, type Op } from '../protocol/control.ts'
+import { CONTROL_PROTOCOL_VERSION, type ControlError, type Op, RECORDED_OPS } from '../protocol/control.ts'
 import { type Clock, pause } from '../system/clock.ts'
 import { hasCode } from '../system/error-code.ts'
 import { HermesError, isErrorCode } from '../system/errors.ts'
@@ -24,6 +24,7 @@ export class Connection {
   readonly #maxWaiting: number
   /** Part of each request. */
   readonly #head: object
+  readonly #by: (() => string) | undefined
   readonly #replies = new Map<number, PendingReply>()
   readonly #events: unknown[] = []
   #eventWaiting: PendingReply | undefined
@@ -31,10 +32,14 @@ export class Connection {
   #unfinished = ''
   ended = false
 
-  constructor(stream: UnixStream, clock: Clock, maxWaiting: number, belowInit: boolean) {
+  constructor(
+    stream: UnixStream,
+    { clock, maxWaiting = DEFAULT_WAITING_EVENTS, belowInit = false, by }: Omit<ConnectionPlace, 'path'>,
+  ) {
     this.#stream = stream
     this.#clock = clock
     this.#maxWaiting = maxWaiting
+    this.#by = by
     this.#head = { v: CONTROL_PROTOCOL_VERSION, ...(belowInit && { belowInit }) }
     stream.read({
       text: (chunk) => this.#read(chunk),
@@ -54,7 +59,8 @@ export class Connection {
         }),
       ),
     )
-    this.#stream.write(`${JSON.stringify({ ...body, ...this.#head, id, op })}\n`)
+    const by = RECORDED_OPS.has(op) ? this.#by?.() : undefined
+    this.#stream.write(`${JSON.stringify({ ...body, ...this.#head, ...(by !== undefined && { by }), id, op })}\n`)
     try {
       return await reply.promise
     } finally {
@@ -147,21 +153,17 @@ export interface ConnectionPlace {
   readonly connect?: ConnectUnix | undefined
   /** This program is one of the container itself, for which the boot may wait (RequestHead). */
   readonly belowInit?: boolean
+  /** Name of the person or program whose changes these are (RequestHead); absent: they record them themselves. */
+  readonly by?: (() => string) | undefined
 }
 
 /** @throws HermesError NO_SUPERVISOR when nothing listens at `path`; REFUSED without permission to connect */
-export async function openConnection({
-  path,
-  clock,
-  maxWaiting = DEFAULT_WAITING_EVENTS,
-  home = path,
-  connect = connectByNet,
-  belowInit = false,
-}: ConnectionPlace): Promise<Connection> {
+export async function openConnection(place: ConnectionPlace): Promise<Connection> {
+  const { path, clock, home = path, connect = connectByNet } = place
   const untilMs = clock.nowMs() + CONNECT_MS
   while (true) {
     try {
-      return new Connection(await connect(path), clock, maxWaiting, belowInit)
+      return new Connection(await connect(path), place)
     } catch (error) {
       // EAGAIN: the queue of connections not yet accepted is full (unix(7)); the supervisor is away or very busy.
       if (!hasCode(error, 'EAGAIN') || clock.nowMs() >= untilMs)

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
+import { AuditFile } from '../access/audit-file.ts'
 import { connectControl } from '../control/client.ts'
 import { heartbeat } from '../control/heartbeat.ts'
 import { Peers } from '../control/peers.ts'
@@ -143,6 +144,7 @@ async function assemble(
     warn,
   })
   const audit = new AuditLog(home, clock, warn)
+  const changes = new AuditFile({ home, clock, warn })
   const tokens = new ApiTokens({
     clock,
     stored: keeping.tokens,
@@ -173,6 +175,7 @@ async function assemble(
       build: build && buildText(build),
     },
     version,
+    record: changes.write.bind(changes),
     bug: (error: unknown) => err(plainText(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`)),
   }
   const server = dashboardServer(app)

@@ -222,7 +222,15 @@ interface RequestHead<O extends Op> {
    * for it, so it must not wait for the boot.
    */
   readonly belowInit?: boolean
+  /**
+   * Who makes the change, as the command says. The supervisor then writes it to the audit log. Programs that record
+   * their changes themselves leave it out.
+   */
+  readonly by?: string
 }
+
+/** Operations of which the supervisor writes a line to the audit log, if the request has `by`. */
+export const RECORDED_OPS: ReadonlySet<Op> = new Set<Op>(['start', 'stop', 'restart', 'signal', 'reload-services'])
 
 export interface ControlError {
   readonly code: ErrorCode

@@ -16,6 +16,7 @@ import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
 import { below, gatewaySlot, profileDir, profileOfSlot, type RunPaths, runPaths } from '../system/paths.ts'
 import { pasteableCommand } from '../system/programs/install.ts'
+import { AuditTrail } from './control/audit-trail.ts'
 import { ControlChannels } from './control-channels.ts'
 import { InitLink } from './init-link.ts'
 import { Launcher } from './launch/launcher.ts'
@@ -277,10 +278,12 @@ export function makeOperatorParts(
     advice,
   })
   const writeDesired = operations.writeDesired.bind(operations)
+  const audit = new AuditTrail({ home, clock, warn })
   const s6 = new S6Control({ table, statusFiles, writeDesired, send, clock, warn })
   const controlChannels = new ControlChannels({
     controlFd,
     handlers: operations.handlers,
+    audit,
     helpers,
     s6,
     dirs,
@@ -290,11 +293,14 @@ export function makeOperatorParts(
       clock,
       warn,
       reconcile: () => life.reconcile(),
-      stop: () => send({ type: 'shutdown', exitCode: null, reason: 'requested by s6-svscanctl' }),
+      stop: () => {
+        audit.s6('s6-svscanctl stop', null)
+        send({ type: 'shutdown', exitCode: null, reason: 'requested by s6-svscanctl' })
+      },
       end: () => exit(0),
     },
   })
-  return { ownership, operations, workers, s6, controlChannels }
+  return { ownership, operations, workers, s6, audit, controlChannels }
 }
 
 /** Passes on what happens to slots. */

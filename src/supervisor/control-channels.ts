@@ -1,3 +1,4 @@
+import type { AuditTrail } from './control/audit-trail.ts'
 import { type ControlServer, type Handlers, serveControl } from './control/server.ts'
 import type { HelperWatch } from './operator/helper-watch.ts'
 import type { S6Control } from './operator/s6-control.ts'
@@ -8,6 +9,7 @@ export interface ControlChannelsOptions {
   /** The listening socket; absent: there is none. */
   readonly controlFd: number | undefined
   readonly handlers: Handlers
+  readonly audit: Pick<AuditTrail, 'operation'>
   readonly helpers: Pick<HelperWatch, 'watch' | 'close'>
   readonly s6: Pick<S6Control, 'flush'>
   readonly dirs: Pick<SlotDirs, 'close'>
@@ -26,9 +28,10 @@ export class ControlChannels {
 
   /** From the first welcome on. */
   open(): void {
-    const { controlFd, handlers, helpers, scan } = this.#options
+    const { controlFd, handlers, audit, helpers, scan } = this.#options
     if (controlFd !== undefined && this.#control === undefined) {
-      this.#control = serveControl({ fd: controlFd, handlers, clock: scan.clock, warn: scan.warn })
+      const record = audit.operation.bind(audit)
+      this.#control = serveControl({ fd: controlFd, handlers, clock: scan.clock, warn: scan.warn, record })
       // Without a socket no helper can say that it lives.
       helpers.watch()
     }

@@ -27,7 +27,9 @@ export class Supervisor {
     this.#slots = makeSlots(base, {
       observer: () => this.#notifier,
       command: (slot, command) => {
-        if (this.#volume.life.phase === 'running') this.#operator.s6.obey(slot, command)
+        if (this.#volume.life.phase !== 'running') return
+        this.#operator.audit.s6(`s6-svc -${command}`, slot)
+        this.#operator.s6.obey(slot, command)
       },
     })
     this.#volume = makeVolume(base, this.#slots, { controlChannels: () => this.#operator.controlChannels })

@@ -65,6 +65,7 @@ export interface HomePaths {
   readonly lease: string
   readonly logs: string
   readonly bootLog: string
+  readonly auditLog: string
   readonly supervisorLog: string
 }
 
@@ -74,6 +75,7 @@ export const homePaths = (home: string): HomePaths => ({
   lease: below(home, 'run.lease'),
   logs: below(home, 'logs'),
   bootLog: below(home, 'logs', 'container-boot.log'),
+  auditLog: below(home, 'logs', 'audit.log'),
   supervisorLog: below(home, 'logs', 'supervisor.log'),
 })
 

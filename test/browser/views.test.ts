@@ -73,6 +73,7 @@ const VIEWS: readonly { name: string; path: string; ready: string; open?: (tab: 
     },
   },
   { name: 'boots', path: '/boots', ready: 'tbody tr' },
+  { name: 'audit', path: '/audit', ready: 'tbody tr' },
   { name: 'terminal', path: '/terminal', ready: '.xterm-rows' },
   { name: 'login', path: '/login', ready: 'form' },
 ]

@@ -10,6 +10,7 @@ import { type Environment, findRunPaths, installDir, resolveHome } from '../../s
 import { isBelow } from '../../system/programs/proc.ts'
 import { warningLine } from '../../system/text/foreign-text.ts'
 import type { Output } from '../terminal/output.ts'
+import { actorOf } from './actor.ts'
 
 /** Everything a command gets: paths, and access to the outside world. */
 export interface Context {
@@ -26,6 +27,10 @@ export interface Context {
   readonly requestedProfile: string | undefined
   /** Every profile that `-p` named, unchecked, in order. */
   readonly requestedProfiles: readonly string[]
+  /** The caller of the command, as the audit log names them. */
+  actor(): string
+  /** Gives root up, for a command that has kept it. Without effect for all others. @throws Error with one line */
+  dropRoot(): Promise<void>
   /**
    * The profile to act on, from `-p`, the current slot, `profile use`, or `default`. @throws HermesError
    * NO_SUCH_PROFILE
@@ -43,13 +48,17 @@ export function makeContext(options: {
   readonly profiles?: readonly string[]
   readonly json: boolean
   readonly output: Output
+  /** uid that called the command, before root was given up. */
+  readonly callerUid?: number | undefined
+  readonly dropRoot?: () => Promise<void>
 }): Context {
-  const { env, bundleDir, profile, profiles = [], json, output } = options
+  const { env, bundleDir, profile, profiles = [], json, output, dropRoot = async () => undefined } = options
   const install = installDir(bundleDir)
   const home = resolveHome(env, install)
   const uid = process.getuid?.() ?? 0
   const paths = findRunPaths(env, home, uid)
   const clock = systemClock()
+  const actor = (): string => actorOf(env, options.callerUid ?? uid)
   return {
     env,
     install,
@@ -61,12 +70,15 @@ export function makeContext(options: {
     clock,
     requestedProfile: profile,
     requestedProfiles: profiles,
+    actor,
+    dropRoot,
     profile: () => requireProfile(home, profile ?? (env.HERMES_PROFILE || readActiveProfile(home))),
     connect: () =>
       connectControl(paths.controlSocket, clock, {
         home,
         connect: connectQuickly,
         belowInit: isBelow(readPid(paths.initPid)),
+        by: actor,
       }),
   }
 }

@@ -4,6 +4,7 @@ import type { PublicList } from '../gate/public-paths.ts'
 import { attachmentHandlers } from '../kanban/attachments.ts'
 import { routineHandlers } from '../kanban/routines.ts'
 import { taskHandlers } from '../kanban/tasks.ts'
+import { auditHandlers } from './audit.ts'
 import { configHandlers } from './config.ts'
 import type { ApiFacts } from './facts.ts'
 import { logHandlers } from './logs.ts'
@@ -26,6 +27,7 @@ export const allHandlers = (
   ...statusHandlers(facts),
   ...profileHandlers(facts),
   ...logHandlers(facts),
+  ...auditHandlers(facts),
   ...configHandlers(facts),
   ...taskHandlers(facts),
   ...attachmentHandlers(facts),

@@ -1,7 +1,8 @@
 /** Refusals and log-in. */
 import * as z from 'zod/mini'
+import { VIAS } from '../../access/audit-entry.ts'
 import { SCOPES } from '../../access/scope.ts'
-import { optional, text, time, whole } from './fields.ts'
+import { optional, text, time, whole, wholeText } from './fields.ts'
 
 export const ApiError = z.strictObject({ error: z.string(), detail: z.string(), next: optional(z.string()) })
 export type ApiError = z.infer<typeof ApiError>
@@ -49,3 +50,25 @@ export const PasswordLogin = z.strictObject({
 export type PasswordLogin = z.infer<typeof PasswordLogin>
 export const LoggedIn = z.strictObject({ next: z.string() })
 export type LoggedIn = z.infer<typeof LoggedIn>
+
+/** `since`: a time. `action`: a whole action, or its first words. */
+export const AuditQuery = z.strictObject({
+  since: optional(time()),
+  actor: optional(text(200)),
+  action: optional(text(200)),
+  limit: optional(wholeText(1, 5000)),
+})
+export const AuditEntry = z.strictObject({
+  time: time(),
+  actor: z.string(),
+  via: z.enum(VIAS),
+  action: z.string(),
+  target: z.nullable(z.string()),
+  /** `done`, or the code of an error. */
+  result: z.string(),
+  /** Number of further changes of this kind in the minute before. */
+  more: optional(whole()),
+})
+export type AuditEntry = z.infer<typeof AuditEntry>
+export const Audit = z.strictObject({ entries: z.array(AuditEntry) })
+export type Audit = z.infer<typeof Audit>

@@ -14,8 +14,21 @@ export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** `null`: no body. `text`: not JSON. */
 export type AnswerBody = z.ZodMiniType | null | 'text'
 
-export interface Route extends Access {
-  readonly method: Method
+/**
+ * What the audit log says of a request: the action, in the words of the command line, and its target. Both may have
+ * places: `{path.name}`, `{query.name}`, `{body.action}`, `{answer.id}`. Names and ids only. `null`: it changes
+ * nothing, or it is a log-in, which `logs/dashboard-auth.log` has.
+ */
+export type Recorded = { readonly action: string; readonly target: string | null } | null
+
+export type Route = Access &
+  RoutePath &
+  (
+    | { readonly method: 'GET'; readonly change?: undefined }
+    | { readonly method: Exclude<Method, 'GET'>; readonly change: Recorded }
+  )
+
+interface RoutePath {
   /** `{name}`: one segment. */
   readonly path: string
   readonly summary: string
@@ -80,6 +93,7 @@ export const ROUTES = {
   passwordLogin: {
     method: 'POST',
     path: '/auth/password-login',
+    change: null,
     scope: 'anyone',
     profile: 'none',
     summary: 'Log in with name and password',
@@ -95,6 +109,7 @@ export const ROUTES = {
   logout: {
     method: 'POST',
     path: '/auth/logout',
+    change: null,
     scope: 'anyone',
     profile: 'none',
     summary: 'End the session for good',
@@ -111,6 +126,7 @@ export const ROUTES = {
   createProfile: {
     method: 'POST',
     path: '/api/profiles',
+    change: { action: 'profile create', target: '{body.name}' },
     scope: 'admin',
     profile: 'all',
     summary: 'Create a profile and its slot',
@@ -128,6 +144,7 @@ export const ROUTES = {
   deleteProfile: {
     method: 'DELETE',
     path: '/api/profiles/{name}',
+    change: { action: 'profile delete', target: '{path.name}' },
     scope: 'admin',
     profile: 'path.name',
     summary: 'Delete a profile after stopping its gateway',
@@ -137,6 +154,7 @@ export const ROUTES = {
   gateway: {
     method: 'POST',
     path: '/api/profiles/{name}/gateway',
+    change: { action: 'gateway {body.action}', target: '{path.name}' },
     scope: 'operate',
     profile: 'path.name',
     summary: 'Start, stop or restart its gateway',
@@ -146,6 +164,7 @@ export const ROUTES = {
   slot: {
     method: 'POST',
     path: '/api/slots/{slot}',
+    change: { action: 'slot {body.action}', target: '{path.slot}' },
     scope: 'operate',
     profile: 'all',
     summary: 'Start, stop or restart a helper or a service',
@@ -223,6 +242,7 @@ export const ROUTES = {
   validateConfig: {
     method: 'POST',
     path: '/api/config/validate',
+    change: null,
     scope: 'admin',
     profile: 'none',
     summary: 'Check the text of a config.yaml',
@@ -232,6 +252,7 @@ export const ROUTES = {
   writeConfig: {
     method: 'PATCH',
     path: '/api/config',
+    change: { action: 'config edit', target: '{body.profile}' },
     scope: 'admin',
     profile: 'body.profile',
     summary: 'Replace the file, unless it has problems or has changed since it was read',
@@ -298,6 +319,7 @@ export const ROUTES = {
   createTask: {
     method: 'POST',
     path: '/api/kanban/tasks',
+    change: { action: 'kanban create', target: '{answer.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Create a task',
@@ -317,6 +339,7 @@ export const ROUTES = {
   editTask: {
     method: 'PATCH',
     path: '/api/kanban/tasks/{id}',
+    change: { action: 'kanban edit', target: '{path.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Change the title, body or priority of a task that is not done or archived',
@@ -327,6 +350,7 @@ export const ROUTES = {
   deleteTask: {
     method: 'DELETE',
     path: '/api/kanban/tasks/{id}',
+    change: { action: 'kanban delete', target: '{path.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Remove a task with its history, unless it is running or open tasks follow it',
@@ -336,6 +360,7 @@ export const ROUTES = {
   moveTask: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/move',
+    change: { action: 'kanban move {body.to}', target: '{path.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Move a task to another status, by the rules of the board',
@@ -346,6 +371,7 @@ export const ROUTES = {
   assignTask: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/assign',
+    change: { action: 'kanban assign', target: '{path.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Assign a task to a profile, or remove its assignee',
@@ -356,6 +382,7 @@ export const ROUTES = {
   commentTask: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/comment',
+    change: { action: 'kanban comment', target: '{path.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Add a comment to a task',
@@ -366,6 +393,7 @@ export const ROUTES = {
   requestChanges: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/request-changes',
+    change: { action: 'kanban request-changes', target: '{path.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Send a task in review back to work, with what has to change',
@@ -385,6 +413,7 @@ export const ROUTES = {
   attachFile: {
     method: 'POST',
     path: '/api/kanban/tasks/{id}/attachments',
+    change: { action: 'kanban attach', target: '{path.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Attach the body to a task, as a file of this name with kanban.attachment_max_bytes bytes at most',
@@ -405,6 +434,7 @@ export const ROUTES = {
   detachFile: {
     method: 'DELETE',
     path: '/api/kanban/tasks/{id}/attachments/{name}',
+    change: { action: 'kanban detach', target: '{path.id}' },
     scope: 'board',
     profile: 'listed',
     summary: 'Remove a file from a task',
@@ -423,6 +453,7 @@ export const ROUTES = {
   createRoutine: {
     method: 'POST',
     path: '/api/kanban/routines',
+    change: { action: 'kanban routine create', target: '{body.name}' },
     scope: 'board',
     profile: 'all',
     summary: 'Create a routine, which makes a task again and again',
@@ -433,6 +464,7 @@ export const ROUTES = {
   changeRoutine: {
     method: 'PATCH',
     path: '/api/kanban/routines/{name}',
+    change: { action: 'kanban routine paused {body.paused}', target: '{path.name}' },
     scope: 'board',
     profile: 'all',
     summary: 'Pause or resume a routine',
@@ -443,6 +475,7 @@ export const ROUTES = {
   runRoutine: {
     method: 'POST',
     path: '/api/kanban/routines/{name}/run',
+    change: { action: 'kanban routine run', target: '{path.name}' },
     scope: 'board',
     profile: 'all',
     summary: 'Make a task of a routine now, also of a paused one',
@@ -452,6 +485,7 @@ export const ROUTES = {
   deleteRoutine: {
     method: 'DELETE',
     path: '/api/kanban/routines/{name}',
+    change: { action: 'kanban routine delete', target: '{path.name}' },
     scope: 'board',
     profile: 'all',
     summary: 'Delete a routine; its tasks stay',
@@ -461,6 +495,7 @@ export const ROUTES = {
   dispatch: {
     method: 'POST',
     path: '/api/kanban/dispatch',
+    change: null,
     scope: 'read',
     profile: 'all',
     summary: 'Return what the next tick of the dispatcher would do, like hermes kanban dispatch --dry-run --json',
@@ -487,6 +522,7 @@ export const ROUTES = {
   gatewayOfNode: {
     method: 'POST',
     path: '/api/nodes/{node}/gateways/{name}',
+    change: { action: 'gateway {body.action}', target: '{path.node}/{path.name}' },
     scope: 'operate',
     profile: 'path.name',
     summary: 'Start, stop or restart a gateway of a node',
@@ -522,6 +558,7 @@ export const ROUTES = {
   nodeGateway: {
     method: 'POST',
     path: '/api/node/gateways/{name}',
+    change: { action: 'gateway {body.action}', target: '{path.name}' },
     scope: 'node',
     profile: 'none',
     summary: 'For other nodes: start, stop or restart a gateway of this node',
@@ -558,12 +595,22 @@ export const ROUTES = {
   nodeTake: {
     method: 'POST',
     path: '/api/node/profiles/{name}/take',
+    change: { action: 'profile move', target: '{path.name}' },
     scope: 'node',
     profile: 'none',
     summary: 'For other nodes: fetch a profile that moves to this node; without an epoch, ask whether it may come',
     body: nodes.Take,
     answers: { 204: none, 404: access.ApiError, 409: access.ApiError },
     events: { progress: nodes.TakeProgress, done: nodes.TakeDone, failed: access.ApiError },
+  },
+  audit: {
+    method: 'GET',
+    path: '/api/audit',
+    scope: 'operate',
+    profile: 'all',
+    summary: 'List who has changed what, oldest first, beginning with the last changes',
+    query: access.AuditQuery,
+    answers: { 200: access.Audit },
   },
   metrics: {
     method: 'GET',

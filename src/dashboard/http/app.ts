@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
+import type { Change } from '../../access/audit-entry.ts'
 import type { Rights } from '../../access/scope.ts'
 import { sameText } from '../../system/text/same-text.ts'
 import { expectationText } from '../contract/expectation.ts'
@@ -31,6 +32,7 @@ import { isReader, refuse, refuseReader, respond } from './answers.ts'
 import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
 import { methodsOf } from './matcher.ts'
 import { isPage, pageText, staticFile } from './page.ts'
+import { recording } from './recorded.ts'
 
 /** Owner of the session cookies. `cookies`: to send back with any answer. */
 export type Recognized =
@@ -70,6 +72,8 @@ export interface AppFacts {
     readonly build: string | undefined
   }
   readonly version: string
+  /** Receives the changes that requests have made or tried. */
+  readonly record: (change: Change) => void
   /** Receives unexpected errors. */
   readonly bug: (error: unknown) => void
 }
@@ -214,7 +218,11 @@ export function dashboardApp(app: AppFacts): Hono<Env> {
 type HandledRoute = keyof Handlers
 
 /** Parameters of a route as they came, and everything else that its handler gets. */
-type Unchecked = Omit<Call, 'query' | 'body'> & { readonly query: unknown; readonly body: unknown }
+type Unchecked = Omit<Call, 'query' | 'body'> & {
+  readonly caller: Caller
+  readonly query: unknown
+  readonly body: unknown
+}
 
 /** Runs the handler of a route whose scope was checked. @throws Refused, and errors of the handler */
 async function perform(app: AppFacts, name: HandledRoute, call: Unchecked): Promise<AnyAnswer> {
@@ -227,7 +235,8 @@ async function perform(app: AppFacts, name: HandledRoute, call: Unchecked): Prom
   // Which route it is, is known at run time only; the table is typed per route.
   const handler = app.handlers[name] as (call: unknown) => Promise<AnyAnswer>
   try {
-    return await handler({ ...call, query, body })
+    const whole = { ...call, query, body }
+    return await recording(route.change, app.record, whole, () => handler(whole))
   } catch (error) {
     throw hidingOthers(error, call.rights)
   }

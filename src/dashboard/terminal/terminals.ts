@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { WebSocket, WebSocketServer } from 'ws'
+import { DONE } from '../../access/audit-entry.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import { ROUTES } from '../contract/routes.ts'
 import { MAX_INPUT_CHARS, TerminalMessage, TerminalSize } from '../contract/terminal.ts'
@@ -10,6 +11,7 @@ import { requestFacts } from '../gate/request-facts.ts'
 import { checkScope } from '../gate/rights.ts'
 import { refuse } from '../http/answers.ts'
 import { type AppFacts, enter } from '../http/app.ts'
+import { whoIs } from '../http/recorded.ts'
 import { answerUpgrade, wantsTerminal } from '../http/upgrade.ts'
 import { openPty, type Pty } from './pty.ts'
 
@@ -91,6 +93,7 @@ export class Terminals {
       throw unavailable('busy', `the maximum of ${MAX_TERMINALS} terminals are open`)
     server.handleUpgrade(request, socket, head, (opened) => {
       this.#open.set(opened, viewer?.session)
+      app.record({ ...whoIs({ facts, caller, viewer }), action: 'terminal open', target: null, result: DONE })
       const cancels = [this.#keepAlive(opened)]
       if (viewer !== undefined) {
         cancels.push(this.#endAt(opened, viewer.endsAtMs))

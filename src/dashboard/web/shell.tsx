@@ -9,6 +9,7 @@ import { useInSteps } from './parts/in-steps.ts'
 import { StateDot } from './parts/state.tsx'
 import { useApp } from './stores/app-context.ts'
 import { gatewaySlot } from './stores/fleet.ts'
+import { Audit } from './views/audit.tsx'
 import { AwayBanner, InsecureBanner, NoticeList } from './views/banners.tsx'
 import { Kanban } from './views/board/kanban.tsx'
 import { Boots } from './views/boots.tsx'
@@ -28,6 +29,7 @@ const PLACES: readonly {
   { view: 'overview', path: '/', title: 'Overview', icon: 'overview' },
   { view: 'kanban', path: '/kanban', title: 'Kanban', icon: 'board' },
   { view: 'boots', path: '/boots', title: 'Boots', icon: 'boots' },
+  { view: 'audit', path: '/audit', title: 'Audit log', icon: 'audit' },
   { view: 'nodes', path: '/nodes', title: 'Nodes', icon: 'nodes' },
   { view: 'terminal', path: '/terminal', title: 'Terminal', icon: 'terminal' },
 ]
@@ -66,6 +68,8 @@ function viewOf(route: Route) {
       return <Kanban />
     case 'boots':
       return <Boots />
+    case 'audit':
+      return <Audit />
     case 'nodes':
       return <Nodes />
     case 'node-gateway':

@@ -31,6 +31,8 @@ export interface ConnectionContext {
   readonly handlers: Handlers
   readonly clock: Clock
   readonly warn: (text: string) => void
+  /** An operation is over. @param error its answer, if it failed */
+  readonly record: (request: Request, error?: ControlError) => void
   /** Followed operations of all connections. */
   followers(): number
   /** The unfinished line of this connection grew or went. */
@@ -197,11 +199,15 @@ export class ControlConnection {
       if (follows) this.#admitFollower()
       // The table is typed per operation; which one it is, is known at run time only.
       const handler = handlers[request.op] as (r: Request, f: Follower) => Promise<Operations[Op]['result']>
-      this.#write({ id: request.id, ok: true, result: await handler(request, follower) })
+      const result = await handler(request, follower)
+      this.#context.record(request)
+      this.#write({ id: request.id, ok: true, result })
       answered = true
       if (follows) follower.begin()
-    } catch (error) {
-      this.#write({ id: request.id, ok: false, error: this.#errorOf(request, error) })
+    } catch (cause) {
+      const error = this.#errorOf(request, cause)
+      this.#context.record(request, error)
+      this.#write({ id: request.id, ok: false, error })
     }
     if (follows && answered) this.#following++
     else this.#followers.delete(follower)

@@ -38,6 +38,7 @@ const head = <O extends Op>(op: O) => ({
   id: z.int().check(z.minimum(0)),
   op: z.literal(op),
   belowInit: z.optional(z.boolean()),
+  by: z.optional(text(200)),
 })
 const ofSlot = <O extends Op>(op: O) => z.object({ ...head(op), slot })
 const slotWait = <O extends Op>(op: O) => z.extend(ofSlot(op), { timeoutMs: z.optional(timeoutMs) })

@@ -5,7 +5,7 @@
  */
 import { createServer, type Socket } from 'node:net'
 import type { Cancel, Clock } from '../../system/clock.ts'
-import { ControlConnection, type Handlers } from './connection.ts'
+import { type ConnectionContext, ControlConnection, type Handlers } from './connection.ts'
 import { type ControlLimits, defaultLimits } from './limits.ts'
 
 export type { Handlers } from './connection.ts'
@@ -17,6 +17,7 @@ export interface ControlServerOptions {
   readonly handlers: Handlers
   readonly clock: Clock
   readonly warn: (text: string) => void
+  readonly record?: ConnectionContext['record']
   readonly limits?: Partial<ControlLimits>
 }
 
@@ -32,7 +33,8 @@ export interface ControlServer {
 }
 
 /** Serves the control protocol on a socket that another process has bound. */
-export function serveControl({ fd, handlers, clock, warn, limits: given }: ControlServerOptions): ControlServer {
+export function serveControl(options: ControlServerOptions): ControlServer {
+  const { fd, handlers, clock, warn, record = () => undefined, limits: given } = options
   const limits = { ...defaultLimits, ...given }
   const connections = new Set<ControlConnection>()
   let unfinishedBytes = 0
@@ -47,6 +49,7 @@ export function serveControl({ fd, handlers, clock, warn, limits: given }: Contr
     handlers,
     clock,
     warn,
+    record,
     followers: () => [...connections].reduce((sum, connection) => sum + connection.following, 0),
     unfinished: (addedBytes: number) => {
       unfinishedBytes += addedBytes

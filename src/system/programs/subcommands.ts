@@ -21,6 +21,7 @@ export const SUBCOMMANDS = [
   'chat',
   'dashboard',
   'token',
+  'audit',
   'import',
   'kanban',
   'service',

@@ -28,6 +28,12 @@ test('root alone makes and ends API tokens; a gateway can neither read them nor 
   const [stays, leaves] = [await create('stays'), await create('leaves')]
   expect([await code(stays), await code(leaves)]).toEqual([200, 200])
   expect(await box.ok('stat', '-c', '%U %a', FILE)).toBe('root 600\n')
+  // root has written the list, but not the line in the volume.
+  expect(await box.ok('stat', '-c', '%U %a', '/opt/data/logs/audit.log')).toBe('hermes 600\n')
+  expect(JSON.parse(await box.ok('hermes', 'audit', '--json'))).toMatchObject([
+    { actor: 'root', via: 'cli', action: 'token create', target: 'stays', result: 'done' },
+    { action: 'token create', target: 'leaves' },
+  ])
 
   const asHermes = (script: string) => box.exec(['sh', '-c', script], { user: 'hermes' })
   for (const command of ['create mine --scope admin', 'list', 'revoke stays'])

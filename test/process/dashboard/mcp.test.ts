@@ -2,6 +2,7 @@
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readAudit } from '../../../src/access/audit-read.ts'
 import { covers, SCOPES, type Scope } from '../../../src/access/scope.ts'
 import { ROUTES } from '../../../src/dashboard/contract/routes.ts'
 import { TOOLS } from '../../../src/dashboard/mcp/tools.ts'
@@ -97,6 +98,14 @@ test('a program works on the board and operates gateways as the API does', async
     body: { detail: expect.stringContaining('codr') },
   })
   expect((await session.call('delete_task', { id })).isError).toBe(false)
+  const recorded = readAudit(hermes.home, { actor: 'token:operator' }, 50).entries
+  expect(recorded.map(({ via, action, target, result }) => [via, action, target, result])).toEqual([
+    ['mcp', 'kanban create', id, 'done'],
+    ['mcp', 'gateway stop', 'coder', 'done'],
+    ['mcp', 'gateway start', 'coder', 'done'],
+    ['mcp', 'gateway stop', 'codr', 'no_such_profile'],
+    ['mcp', 'kanban delete', id, 'done'],
+  ])
 })
 
 test('to a token of one profile any other is as one that does not exist', async () => {

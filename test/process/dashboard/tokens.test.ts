@@ -1,16 +1,19 @@
 import { once } from 'node:events'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { volumeTokenFile } from '../../../src/access/place.ts'
 import { covers, SCOPES, type Scope } from '../../../src/access/scope.ts'
+import type { Audit } from '../../../src/dashboard/contract/access.ts'
 import { ROUTES, type Route } from '../../../src/dashboard/contract/routes.ts'
 import { hermes as cli } from '../../support/cli.ts'
 import {
   type Asking,
   cookieHeader,
   type DashboardAnswer,
+  pageToken,
   password,
   type RunningDashboard,
   startDashboard,
@@ -311,6 +314,57 @@ test('where no log-in is needed, a token has its own scope and no more', async (
     headers: bearer(tokens.read),
   })
   expect(asPage.code).toBe(403)
+})
+
+test('each change by a command, a token, a person and an s6 tool has one line, which says who made it', async () => {
+  const since = new Date().toISOString()
+  const loggedIn = await dashboard.ask('/auth/password-login', {
+    method: 'POST',
+    json: { username: 'me', password: 'correct horse' },
+    headers: { Origin: dashboard.origin, 'X-Forwarded-For': '198.51.100.8' },
+  })
+  const cookie = cookieHeader(loggedIn.cookies())
+  const page = pageToken((await dashboard.ask('/', { headers: { cookie } })).body)
+  const asPerson = { cookie, Origin: dashboard.origin, 'X-Hermes-Token': page }
+  const made = await ask(tokens.board, 'POST', '/api/kanban/tasks', { title: 'a secret title' })
+  const { id } = made.json() as { readonly id: string }
+  const refused = await ask(tokens.read, 'POST', '/api/kanban/tasks', { title: 'no' })
+  const deleted = await dashboard.ask('/api/profiles/nosuch', {
+    method: 'DELETE',
+    json: { confirm: 'nosuch' },
+    headers: asPerson,
+  })
+  expect([made.code, refused.code, deleted.code]).toEqual([201, 403, 404])
+  for (const args of [
+    ['-p', 'coder', 'gateway', 'restart'],
+    ['kanban', 'comment', id, 'a secret text'],
+    ['-p', 'coder', 'env', 'unset', 'A_KEY'],
+  ])
+    expect((await command(...args)).code).toBe(0)
+  // The letter of s6-svc -h.
+  appendFileSync(join(hermes.runDir, 'service', 'gateway-coder', 'supervise', 'control'), 'h')
+  const query = `/api/audit?since=${encodeURIComponent(since)}`
+  const entries = async () => {
+    const answer = await ask(tokens.admin, 'GET', query)
+    return (answer.json() as unknown as Audit).entries
+  }
+  await waitFor('the line of s6', async () => (await entries()).some(({ via }) => via === 's6'))
+  const user = userInfo().username
+  expect((await entries()).map(({ time: _, ...entry }) => Object.values(entry).join('|')).sort()).toEqual(
+    [
+      `token:board|api|kanban create|${id}|done`,
+      'dashboard:me|page|profile delete|nosuch|no_such_profile',
+      `${user}|cli|gateway restart|coder|done`,
+      `${user}|cli|kanban comment|${id}|done`,
+      `${user}|cli|env unset|coder A_KEY|done`,
+      'unknown|s6|s6-svc -h|gateway-coder|sent',
+    ].sort(),
+  )
+  expect(readFileSync(join(hermes.home, 'logs', 'audit.log'), 'utf8')).not.toContain('a secret')
+  const shown = await command('audit', '--since', since, '--action', 'kanban', '--json')
+  expect((JSON.parse(shown.stdout) as readonly object[]).length).toBe(2)
+  const text = await command('audit', '--since', since, '--actor', 'token:board')
+  expect(text.stdout.split('\n')).toEqual([expect.stringMatching(/^TIME +ACTOR/), expect.stringContaining(id), ''])
 })
 
 test('the command lists tokens without their text, and refuses what it cannot make', async () => {
