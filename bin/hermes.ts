@@ -5,7 +5,7 @@ import { frequentCommand } from '../src/cli/commands/frequent.ts'
 import { initHasBegun } from '../src/cli/context/booting.ts'
 import { gatewayFacts, makeContext } from '../src/cli/context/context.ts'
 import { dashboardFacts, dispatcherFacts, meterFacts } from '../src/cli/context/dispatcher-facts.ts'
-import { becomeUser, findIdentity, identitySources } from '../src/cli/terminal/drop.ts'
+import { becomeUser, findIdentity, findWalled, identitySources } from '../src/cli/terminal/drop.ts'
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/terminal/output.ts'
 import { wantsOwnTerminal } from '../src/cli/terminal/shared-terminal.ts'
 import { HANDOVER_VARIABLE } from '../src/protocol/handover.ts'
@@ -18,6 +18,7 @@ import {
   isTokenCommand,
   splitCommandLine,
 } from '../src/system/programs/command-line.ts'
+import { resolveHome } from '../src/system/programs/install.ts'
 import { giveBackSaved, NODE_COMES_ALONG } from '../src/system/programs/own-node.ts'
 import type { Handed } from './bundles/handover.ts'
 
@@ -61,11 +62,16 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       const identity = findIdentity(identitySources(install))
       if (identity !== undefined) {
         if (wantsOwnTerminal(env)) return await more().awayFromRootsTerminal(install, argv, env)
+        const walled = findWalled(line, resolveHome(env, install))
         const isShort = frequent !== undefined && canDropByNode(env)
         if (!isShort) token = more().tokenOfRoot(line.args, env)
         Object.assign(
           env,
-          isShort ? becomeUser(identity, { dropPrivileges: dropByNode }) : await more().dropRoot(identity),
+          walled !== undefined
+            ? await more().dropToWalled(walled)
+            : isShort
+              ? becomeUser(identity, { dropPrivileges: dropByNode })
+              : await more().dropRoot(identity),
         )
       }
     } catch (error) {

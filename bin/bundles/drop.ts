@@ -10,6 +10,13 @@ import { ownSecrets } from '../../src/system/files/secret-file.ts'
 export const dropRoot = async (identity: RuntimeIdentity): Promise<Readonly<Record<string, string>>> =>
   becomeUser(identity, await native())
 
+/** The same for the user of a walled profile, for whom setuid programs have no effect either. */
+export async function dropToWalled(identity: RuntimeIdentity): Promise<Readonly<Record<string, string>>> {
+  const binding = await native()
+  binding.refuseNewPrivileges()
+  return becomeUser(identity, binding)
+}
+
 /**
  * The node token of `profile move`, if only root may read its file: the command still has it when it is another user.
  * Of a file that cannot be used, the command itself says why. Never throws.

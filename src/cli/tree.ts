@@ -20,6 +20,7 @@ import { SETUP_COMMANDS } from './commands/setup.ts'
 import { SLOT_COMMANDS } from './commands/slots.ts'
 import { UPGRADE_COMMANDS, UPGRADE_GROUP } from './commands/upgrade/upgrade.ts'
 import { USAGE_COMMANDS } from './commands/usage/usage.ts'
+import { WALL_COMMANDS } from './commands/walls/wall.ts'
 import type { Command, Group } from './context/command.ts'
 
 export const GROUPS: readonly Group[] = [
@@ -44,6 +45,7 @@ export const GROUPS: readonly Group[] = [
 
 export const COMMANDS: readonly Command[] = [
   ...PROFILE_COMMANDS,
+  ...WALL_COMMANDS,
   ...GATEWAY_COMMANDS,
   ...HOST_COMMANDS,
   ...BASIC_COMMANDS,

@@ -177,6 +177,11 @@ export const VARIABLES: readonly VariableSpec[] = [
     'truthy: allow `http` addresses in `HERMES_NODE_URL` beyond this machine; the node token then crosses the network in clear',
   ),
   spec(
+    'HERMES_PROFILE_UIDS',
+    '–',
+    'ids for walled profiles, such as `20000-29999`, which no user and no group of the image has ([walls](walls.md)); the dashboard then needs a log-in and each API server a key, on every address',
+  ),
+  spec(
     'HERMES_HELPER_TIMEOUT',
     '30',
     'time, in seconds, after which a dashboard or dispatcher that does not respond is killed and restarted',

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { connectControl } from '../control/client.ts'
 import { loadConfig } from '../profile/config/config.ts'
 import { ownEnvironment } from '../profile/environment/own-environment.ts'
+import { requireOwnUser } from '../profile/walled.ts'
 import { HermesError } from '../system/errors.ts'
 import { isMainProgram, SUPERVISED_MARKER, truthy } from '../system/markers.ts'
 import { gatewaySlot } from '../system/paths.ts'
@@ -29,9 +30,10 @@ export async function runGateway(
   const { env } = facts
   const supervised = env[SUPERVISED_MARKER] === '1'
   const here: GatewayFacts = { ...facts, supervised }
-  if (supervised) return runBuiltIn(here, starters)
   const optedOut = facts.noSupervise || truthy(env.HERMES_GATEWAY_NO_SUPERVISE)
-  if (isMainProgram(env, process.pid) && !optedOut) return redirectToSupervisor(here)
+  if (!supervised && isMainProgram(env, process.pid) && !optedOut) return redirectToSupervisor(here)
+  requireOwnUser(facts.home, facts.profile)
+  if (supervised) return runBuiltIn(here, starters)
   refuseRoot(here)
   await refuseRunningSlot(here)
   const { command } = loadConfig(join(facts.dir, 'config.yaml')).config.gateway

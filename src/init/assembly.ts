@@ -3,6 +3,7 @@
  * Three closures reach forward, where parts need each other: the `supervisor` of the log, the `parts` of the
  * shutdown, the `listener` of the supervisor's process.
  */
+import { lstatSync } from 'node:fs'
 import { join } from 'node:path'
 import { DASHBOARD_DIR } from '../protocol/handover.ts'
 import type { MachineClock } from '../system/clock.ts'
@@ -13,6 +14,7 @@ import { homePaths } from '../system/paths.ts'
 import { isImageInstall } from '../system/programs/install.ts'
 import { ownNode } from '../system/programs/own-node.ts'
 import { isStopped } from '../system/programs/proc.ts'
+import { WALLS_FILE } from '../walls/record.ts'
 import { makeDirectories } from './boot/directories.ts'
 import { HealthFile } from './boot/health-file.ts'
 import { Hooks } from './boot/hooks.ts'
@@ -47,6 +49,7 @@ import { SupervisorStates } from './programs/supervisor-states.ts'
 import { type Gates, Shutdown, type StoppedParts } from './shutdown.ts'
 import { Children } from './slots/children.ts'
 import { LogFifos } from './slots/log-fifos.ts'
+import { ProfileWalls } from './slots/profile-walls.ts'
 import { ServicePrograms } from './slots/service-programs.ts'
 import { ServiceReload } from './slots/service-reload.ts'
 import { SlotLimits } from './slots/slot-limits.ts'
@@ -148,11 +151,29 @@ export function makeSupervisor(
   return { supervisor, states }
 }
 
+/** Undefined without HERMES_PROFILE_UIDS, unless a profile was walled in an earlier life of the volume. */
+function makeWalls({ given, directories, processes, log }: BaseParts): ProfileWalls | undefined {
+  const { options, facts } = given
+  const { home, fd } = { home: facts.home, ...directories.home }
+  if (!facts.dropped) return undefined
+  const isRecorded = lstatSync(`/proc/self/fd/${fd}/${WALLS_FILE}`, { throwIfNoEntry: false }) !== undefined
+  if (facts.walls === undefined && !isRecorded) return undefined
+  return new ProfileWalls({
+    home,
+    homeId: directories.home.id,
+    owner: { uid: facts.identity.uid, gid: facts.identity.gid },
+    range: facts.walls?.obstacle === undefined ? facts.walls?.range : undefined,
+    processes,
+    program: ownNode('walls', options.install),
+    file: directories.run.paths.walls,
+    log,
+  })
+}
+
 /** The programs in slots. */
-export function makeSlots(
-  { given, directories, processes, reaper, shutdown, rootEnvironment, container, secrets, warn }: BaseParts,
-  { supervisor }: SupervisorParts,
-) {
+export function makeSlots(base: BaseParts, { supervisor }: SupervisorParts) {
+  const { given, directories, processes, reaper, shutdown, rootEnvironment, container, secrets, warn } = base
+  const walls = makeWalls(base)
   const { options, facts, native, clock } = given
   const { home, identity, dropped, prefix } = facts
   const { run } = directories
@@ -192,7 +213,7 @@ export function makeSlots(
       services,
       dashboard,
       ...(facts.hasDatabase && { dispatcher: new DispatcherProgram(handedOver) }),
-      command: { scanDir, prefix, env: { PATH: SAFE_PATH, ...namesOf(identity) } },
+      command: { scanDir, prefix, owner: identity, env: { PATH: SAFE_PATH, ...namesOf(identity) } },
     },
     limits: new SlotLimits({
       env: facts.environment,
@@ -202,15 +223,16 @@ export function makeSlots(
       warn,
     }),
     reaper,
+    ...(walls && { walls }),
     supervisor,
     ended: () => shutdown.lookAgain(),
     warn,
   })
-  return { services, dashboard, children }
+  return { services, dashboard, children, walls }
 }
 
 /** The boot, what it waits at, and the main program. */
-export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { services, dashboard }: SlotParts) {
+export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { services, dashboard, walls }: SlotParts) {
   const { given, directories, processes, rootEnvironment, container, secrets, shutdown, log, warn } = base
   const { options, facts, native, clock } = given
   const { home, identity, dropped, prefix, uid } = facts
@@ -224,6 +246,7 @@ export function makeBoot(base: BaseParts, { supervisor }: SupervisorParts, { ser
     dropped,
     processes,
     repair: ownNode('repair', install),
+    ...(walls && { walls: () => walls.look() }),
     log,
   }
   const lock = new VolumeLock({

@@ -130,6 +130,9 @@ export class Init {
       case 'repair':
         void this.#repair()
         return
+      case 'unwall':
+        void this.#unwall(message.profile)
+        return
       case 'read-services':
         void this.#boot.serviceReload.read(message.request)
         return
@@ -163,6 +166,12 @@ export class Init {
     if (this.#base.shutdown.begun) this.#supervisor.supervisor.send({ type: 'stop' })
     this.#supervisor.supervisor.deliver()
     this.#base.initLog.catchUp()
+  }
+
+  async #unwall(profile: string): Promise<void> {
+    const { walls } = this.#slots
+    const problem = walls === undefined ? 'no profile is walled here' : await walls.takeDown(profile)
+    this.#supervisor.supervisor.send({ type: 'unwalled', profile, ...(problem !== undefined && { problem }) })
   }
 
   /** One at a time: a supervisor with repeated requests keeps at most one program busy. */

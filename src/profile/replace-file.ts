@@ -1,14 +1,20 @@
 /** Files of the volume: replaced, or written in place where they are mounts of their own and cannot be. */
 
 import { closeSync, constants, fchmodSync, fstatSync, fsyncSync, ftruncateSync, openSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { unlessCode } from '../system/error-code.ts'
 import { replaceFileDurably, replaceFileSync } from '../system/files/replace-file.ts'
 import { unwritable } from './unwritable.ts'
+import { requireOwnDirectory } from './walled.ts'
 
 const { O_WRONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
 
-/** Resolves when the new text would survive a power cut. @throws HermesError for a place that takes no writes */
+/**
+ * Resolves when the new text would survive a power cut.
+ * @throws HermesError for a place that takes no writes, and for a walled profile of another user
+ */
 export async function replaceFile(file: string, text: string, mode: number): Promise<void> {
+  requireOwnDirectory(dirname(file))
   try {
     await replaceFileDurably(file, text, mode)
   } catch (error) {

@@ -179,6 +179,11 @@ export interface Operations {
   register: { request: SlotWait; result: { slot: SlotStatus } }
   /** The slot of a profile that was removed a moment ago. Answered when it is gone. */
   unregister: { request: SlotWait; result: Record<never, never> }
+  /**
+   * Makes a walled profile an ordinary one again. REFUSED: its gateway runs, the client is a program of the container
+   * itself, or init could not give the files back; the wall then stands.
+   */
+  unwall: { request: { profile: string }; result: Record<never, never> }
   deaths: { request: { slot: string }; result: { deaths: readonly Death[] } }
   /** Follows: SlotEventMessage events. The result comes first. */
   events: { request: Record<never, never>; result: Record<never, never> }

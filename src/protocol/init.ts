@@ -66,6 +66,11 @@ export type ToInit =
       readonly killLeftovers: boolean
       /** The finish program of a service instead of the service itself. Other slots have one program. */
       readonly program?: 'finish'
+      /**
+       * The profile of this gateway is walled: it must run as its own user, whom init takes from its own look at the
+       * record. Of a profile that init knows as walled this is true, whatever the message says.
+       */
+      readonly walled?: boolean
     }
   | {
       readonly type: 'signal'
@@ -101,6 +106,11 @@ export type ToInit =
   | { readonly type: 'read-services'; readonly request: number }
   /** Take the definitions that were read for this request; answered by `services-applied`. */
   | { readonly type: 'apply-services'; readonly request: number }
+  /**
+   * The record of this walled profile is removed: end the processes that are left of it and give its files back;
+   * answered by `unwalled`.
+   */
+  | { readonly type: 'unwall'; readonly profile: string }
   /** Give known files of the volume back to the runtime user, as at boot; answered by `repaired`. */
   | { readonly type: 'repair' }
   /**
@@ -146,6 +156,8 @@ export type ToSupervisor =
   | { readonly type: 'services-read'; readonly request: number; readonly problem?: string }
   /** They are in force, unless there is a `problem`: then nothing has changed. */
   | { readonly type: 'services-applied'; readonly request: number; readonly problem?: string }
+  /** The profile is an ordinary one, unless there is a `problem`. */
+  | { readonly type: 'unwalled'; readonly profile: string; readonly problem?: string }
   /** Known files have been given back to the runtime user, as far as possible. */
   | { readonly type: 'repaired' }
   | { readonly type: 'ping'; readonly n: number; readonly frozen: Frozen }
@@ -206,7 +218,8 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
     isWhole(m.stopTimeoutMs, 0, LONGEST_MS) &&
     (m.notificationFd === null || isWhole(m.notificationFd, 3, MAX_NOTIFICATION_FD)) &&
     typeof m.killLeftovers === 'boolean' &&
-    (m.program === undefined || m.program === 'finish'),
+    (m.program === undefined || m.program === 'finish') &&
+    (m.walled === undefined || typeof m.walled === 'boolean'),
   signal: (m) => isWhole(m.child, 1, MAX_ID) && isSignal(m.signal) && (m.target === 'process' || m.target === 'group'),
   keep: (m) => isKeptName(m.name) && typeof m.text === 'string',
   forget: (m) => isSlotKey(m.slot),
@@ -218,6 +231,7 @@ const checks: { readonly [T in ToInit['type']]: (m: Record<string, unknown>) => 
   booted: () => true,
   'services-up': () => true,
   repair: () => true,
+  unwall: (m) => isSlotKey(m.profile),
   'read-services': (m) => isWhole(m.request, 0, MAX_ID),
   'apply-services': (m) => isWhole(m.request, 0, MAX_ID),
   lease: (m) => m.state === 'taken' || m.state === 'lost' || m.state === 'unwritable',

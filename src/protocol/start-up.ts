@@ -23,6 +23,13 @@ export interface SupervisorStart {
   readonly identity: RuntimeIdentity
   /** Root is dropped on the way to the slots (started as root through /init), and by the supervisor itself. */
   readonly dropped: boolean
+  /** Ids for walled profiles; absent: HERMES_PROFILE_UIDS is not set. */
+  readonly profileUids?: {
+    readonly first: number
+    readonly last: number
+    /** Why no profile can be walled here. */
+    readonly obstacle?: string
+  }
   /** The board is in a database: the dispatcher runs, whatever is in the volume. */
   readonly hasDatabase: boolean
   /** `npm start`: counts as an operator's start of the default gateway. */

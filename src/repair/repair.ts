@@ -19,6 +19,7 @@ import {
 import { mountOf, O_PATH } from '../system/files/mounts.ts'
 import { SECRET_FILES } from '../system/paths.ts'
 import { formerGid, isUsable, KNOWN_DIRECTORIES, KNOWN_FILES, KNOWN_PREFIXES, OWNER_ALL } from './known.ts'
+import { giveWalled } from './walled.ts'
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC = 0 } = constants as typeof constants & { O_CLOEXEC?: number }
 
@@ -28,6 +29,16 @@ export interface RepairFacts {
   readonly gid: number
   /** Device and inode of the directory that was found to be the volume: another one in its place is left alone. */
   readonly id?: { readonly dev: bigint; readonly ino: bigint }
+  /** Absent: no profile is walled. */
+  readonly walls?: RepairedWalls
+}
+
+/** Profiles whose files are not the runtime user's. */
+export interface RepairedWalls {
+  /** Their owners. */
+  readonly uids: ReadonlyMap<string, number>
+  /** Profiles that nothing is given to: it is not known whose they are. */
+  readonly untouched: ReadonlySet<string>
 }
 
 /** Result of a repair, in numbers. */
@@ -139,12 +150,28 @@ class Walk {
         this.#repaired.mounts += 1
         return
       }
-      for (const inside of entriesOf(fd)) this.#entry(fd, inside, 'any')
+      const isProfiles = isKnown && name.toString() === 'profiles'
+      for (const inside of entriesOf(fd)) if (!isProfiles || !this.#isWalled(fd, inside)) this.#entry(fd, inside, 'any')
       this.#give(fd, status)
       if (isKnown) this.#openUp(fd)
     } finally {
       closeSync(fd)
     }
+  }
+
+  /** Gives what is in the directory of a walled profile to its own user. @returns false: it is not one */
+  #isWalled(profiles: number, entry: Buffer): boolean {
+    const { walls } = this.#facts
+    const name = entry.toString()
+    const uid = walls?.uids.get(name)
+    if (uid !== undefined)
+      giveWalled(
+        profiles,
+        entry,
+        { uid, runtimeUid: this.#facts.uid, gid: this.#facts.gid, device: this.#device },
+        this.#repaired,
+      )
+    return uid !== undefined || walls?.untouched.has(name) === true
   }
 
   /**
@@ -234,7 +261,7 @@ function mountIfOthersLieOn(fd: number): string | undefined {
 }
 
 /** One line for people; undefined: there was nothing to do. */
-export function describeRepair({ home, uid, gid }: RepairFacts, repaired: RepairResult): string | undefined {
+export function describeRepair({ home, uid, gid, walls }: RepairFacts, repaired: RepairResult): string | undefined {
   const { given, closed, opened, links, severalNames, refused, mounts, others, failed, firstFailure } = repaired
   const left = [
     counted(links, 'symbolic link', 'symbolic links'),
@@ -244,7 +271,7 @@ export function describeRepair({ home, uid, gid }: RepairFacts, repaired: Repair
   ].filter((text) => text !== undefined)
   if (given + closed + opened + failed + left.length + refused.length === 0) return undefined
   const parts = [
-    changedOwner(home, repaired, `${uid}:${gid}`),
+    changedOwner(home, repaired, `${uid}:${gid}${walls?.uids.size ? ' or the user of their walled profile' : ''}`),
     closed > 0 ? `${closed} made private` : undefined,
     opened > 0
       ? `opened ${counted(opened, 'directory', 'directories')} to uid ${uid}, which owns what it could not use`

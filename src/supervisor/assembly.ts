@@ -21,6 +21,7 @@ import { ControlChannels } from './control-channels.ts'
 import { InitLink } from './init-link.ts'
 import { Launcher } from './launch/launcher.ts'
 import { takeNotRun } from './launch/not-run.ts'
+import { ProfileWalls } from './launch/profile-walls.ts'
 import { HELPERS } from './launch/slot-scripts.ts'
 import { StatusAdvice } from './operator/advice.ts'
 import { GatewayFiles } from './operator/gateway-files.ts'
@@ -36,6 +37,7 @@ import { LimitedLog } from './reconcile/limited-log.ts'
 import { MeterSlot } from './reconcile/meter-slot.ts'
 import { NotifierSlot } from './reconcile/notifier-slot.ts'
 import { ProfileSlots } from './reconcile/profiles.ts'
+import { Unwalling } from './reconcile/unwalling.ts'
 import { SlotDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
 import { ServiceSlots } from './services/image-services.ts'
@@ -119,8 +121,10 @@ export function makeSlots(
     warn,
     missing: (key) => waiting.missing(key),
   })
+  const walls = new ProfileWalls(start)
   const launcher = new Launcher({
     home,
+    walls,
     paths,
     layout,
     install,
@@ -159,6 +163,7 @@ export function makeSlots(
   const files = new GatewayFiles({ home, instance, clock, warn: warnOfFiles })
   return {
     table,
+    walls,
     services,
     reload,
     waiting,
@@ -192,6 +197,8 @@ export function makeVolume(
   const dispatcher = new DispatcherSlot({ home, hasDatabase: start.hasDatabase, table, warn })
   const profiles = new ProfileSlots({
     home,
+    isWalled: (profile) => runs.launcher.isWalled(gatewaySlot(profile)),
+    hasWalls: start.profileUids !== undefined,
     stateStore,
     table,
     clock,
@@ -251,7 +258,7 @@ export function makeVolume(
 /** Parts that operators and s6's tools reach. */
 export function makeOperatorParts(
   { options, paths, container, journal, link, stateStore }: BaseParts,
-  { table, services, reload, waiting, scheduled, runs, held, files, statusFiles, waiters }: SlotParts,
+  { table, walls, services, reload, waiting, scheduled, runs, held, files, statusFiles, waiters }: SlotParts,
   { life, advice }: VolumeParts,
 ) {
   const { start, version, clock, native, exit } = options
@@ -259,7 +266,9 @@ export function makeOperatorParts(
   const { warn } = journal
   const { send } = link
   const { logs, dirs } = runs
-  const ownership = new Ownership({ home, dropped, clock, send })
+  const isWalled = (profile: string): boolean => runs.launcher.isWalled(gatewaySlot(profile))
+  const ownership = new Ownership({ home, dropped, clock, isWalled, send })
+  const unwalling = new Unwalling({ walls, table, clock, send })
   const timeoutMs = helperTimeoutMs(container.HERMES_HELPER_TIMEOUT, warn)
   const helpers = new HelperWatch({ table, clock, helpers: HELPERS, timeoutMs, send, warn })
   const bootMs = () => uptime() * 1000
@@ -275,6 +284,7 @@ export function makeOperatorParts(
     helpers,
     workers,
     reload,
+    unwalling,
     advice,
   })
   const writeDesired = operations.writeDesired.bind(operations)
@@ -300,7 +310,7 @@ export function makeOperatorParts(
       end: () => exit(0),
     },
   })
-  return { ownership, operations, workers, s6, audit, controlChannels }
+  return { ownership, unwalling, operations, workers, s6, audit, controlChannels }
 }
 
 /** Passes on what happens to slots. */

@@ -83,6 +83,9 @@ export class Supervisor {
       case 'services-applied':
         this.#slots.reload.answer(message)
         return
+      case 'unwalled':
+        this.#operator.unwalling.answer(message)
+        return
       case 'repaired':
         this.#operator.ownership.repaired()
         return

@@ -13,6 +13,8 @@ export interface RunPaths {
   /** The dispatcher's, through which programs without the database's address reach the board. */
   readonly boardSocket: string
   readonly identity: string
+  /** Walled profiles and their uids, as JSON; root's alone to write. */
+  readonly walls: string
   /** init's pid, for `halt`. */
   readonly initPid: string
   /**
@@ -47,6 +49,7 @@ export const runPaths = (runDir: string, layout: 'image' | 'private'): RunPaths 
   // No longer than the path of the control socket, whose length is checked.
   boardSocket: below(runDir, 'board', 'sock'),
   identity: below(runDir, 'identity'),
+  walls: below(runDir, 'walls'),
   initPid: below(runDir, 'init.pid'),
   begun: below(runDir, 'begun'),
   health: below(runDir, 'health'),

@@ -74,6 +74,8 @@ function scene(options: { readonly realProfiles?: true } = {}) {
     journal,
     bootstrap: undefined,
     heldByMain: undefined,
+    isWalled: () => false,
+    hasWalls: false,
     again: () => life.reconcile(),
   })
   const start = { home, instance: 'ours', hostname: 'here', foreground: false, main: [] }

@@ -6,12 +6,14 @@ import { type Check, type Finding, notChecked } from './finding.ts'
 import { profiles, staleFiles, volume } from './home.ts'
 import { clock, disk, identity, install } from './machine.ts'
 import { ports, supervisor, zombies } from './running.ts'
+import { walls } from './walls.ts'
 
 export const CHECKS: Readonly<Record<string, Check>> = {
   install,
   identity,
   volume,
   profiles,
+  walls,
   supervisor,
   ports,
   board,

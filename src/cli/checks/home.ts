@@ -6,6 +6,7 @@ import { listProfiles, type ProfileEntry } from '../../profile/directory/disk.ts
 import { moveRemainders, remainderText } from '../../profile/directory/remainders.ts'
 import { readDotEnv } from '../../profile/environment/environment.ts'
 import { livingHolder } from '../../profile/state/pid-file.ts'
+import { walledUid } from '../../profile/walled.ts'
 import { homePaths } from '../../system/paths.ts'
 import { type Check, type Finding, fail, guarded, isWritable, namesIn, orOk, warn } from './finding.ts'
 import { runtimeUser } from './runtime-user.ts'
@@ -30,7 +31,8 @@ export const volume: Check = ({ home, uid, paths }) => {
           ),
         ]
   const foreign: { path: string; uid: number }[] = []
-  for (const { dir } of listProfiles(home).profiles)
+  // The files of a walled profile are its own user's; the check of the walls looks at them.
+  for (const { dir } of listProfiles(home).profiles.filter(({ name }) => walledUid(home, name) === undefined))
     findings.push(
       ...guarded('volume', () => {
         foreign.push(...foreignIn(dir, owner.uid))
@@ -66,7 +68,8 @@ export const profiles: Check = ({ home }) => {
   )
   if (listing.moreProblems > 0)
     skipped.push(warn('profiles', `and ${listing.moreProblems} more entries that are not profiles`, 'move them away'))
-  const broken = listing.profiles.flatMap((profile) => guarded('profiles', () => profileFindings(profile)))
+  const open = listing.profiles.filter(({ name }) => walledUid(home, name) === undefined)
+  const broken = open.flatMap((profile) => guarded('profiles', () => profileFindings(profile)))
   return orOk('profiles', `${listing.profiles.length} found; no problems in their settings`, [...skipped, ...broken])
 }
 

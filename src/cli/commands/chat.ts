@@ -5,7 +5,7 @@ import { EXIT, HermesError } from '../../system/errors.ts'
 import { warningLine } from '../../system/text/foreign-text.ts'
 import { type Command, type Input, textOption } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
-import { warnOn } from '../context/context.ts'
+import { ownProfile, warnOn } from '../context/context.ts'
 import { type ProfileAgent, profileAgent } from '../context/profile-agent.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { QuestionLine } from '../terminal/question-line.ts'
@@ -193,7 +193,7 @@ const questionTooLong = (): HermesError =>
   new HermesError('USAGE', `the question is longer than ${MAX_QUESTION_BYTES} bytes`, { next: 'shorten it' })
 
 function listSessions(context: Context): Promise<Outcome> {
-  return withSessions(context, context.profile().dir, (store) => {
+  return withSessions(context, ownProfile(context).dir, (store) => {
     const sessions = store.list(LISTED_SESSIONS)
     const rows = sessions.map(({ id, messages, updatedAt }) => [id, `${messages} messages`, updatedAt])
     return {

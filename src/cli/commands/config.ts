@@ -17,6 +17,7 @@ import { CONFIG_MODE, configText } from '../../profile/directory/templates.ts'
 import { readContainerEnvironment, readDotEnv } from '../../profile/environment/environment.ts'
 import { DEFAULT_PROFILE } from '../../profile/names.ts'
 import { replaceFile } from '../../profile/replace-file.ts'
+import { unlessCode } from '../../system/error-code.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import { isImageInstall } from '../../system/programs/install.ts'
@@ -26,7 +27,7 @@ import { oneLine, warningLine } from '../../system/text/foreign-text.ts'
 import { nearest } from '../../system/text/nearest.ts'
 import { unknownPool } from '../checks/pools.ts'
 import type { Command, Input } from '../context/command.ts'
-import type { Context } from '../context/context.ts'
+import { type Context, ownProfile } from '../context/context.ts'
 import type { EditorBundle } from '../terminal/editor.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { readText } from '../terminal/terminal.ts'
@@ -90,10 +91,12 @@ const fileOf = (dir: string): string => join(dir, 'config.yaml')
 
 async function get(context: Context, input: Input): Promise<Outcome> {
   const { readValues } = await import('../../profile/config/reader.ts')
-  const { name, dir } = context.profile()
+  const { name, dir } = ownProfile(context)
   const read = (file: string) => ({ file, ...readValues(readRegularFile(file, MAX_CONFIG_BYTES) ?? '', file) })
+  const none = () => ({ file: fileOf(context.home), ...readValues('', '') })
   const own = read(fileOf(dir))
-  const shared = name === DEFAULT_PROFILE ? own : read(fileOf(context.home))
+  // A walled profile may not read the settings of the volume: it sees their defaults.
+  const shared = name === DEFAULT_PROFILE ? own : unlessCode(['EACCES'], () => read(fileOf(context.home)), none())
   const describe = (key: ConfigKey) => {
     const { file, values, set: written } = ownerOf(key, name) === name ? own : shared
     return {
@@ -154,7 +157,7 @@ async function schemaOf(file: string): Promise<unknown> {
 async function set(context: Context, input: Input): Promise<Outcome> {
   const [key = '', value = ''] = input.args
   const { setConfigValue } = await import('../../profile/config/edit/edit.ts')
-  const { name, dir } = context.profile()
+  const { name, dir } = ownProfile(context)
   refuseWithoutEffect(key, value, name)
   const file = fileOf(dir)
   await changeAlone(file, { clock: context.clock, mode: CONFIG_MODE }, async () => {
@@ -198,7 +201,7 @@ function warnOfMissing(context: Context, profile: string, dir: string): void {
 const EDITORS = ['vi', 'nano', 'editor']
 
 async function edit(context: Context): Promise<Outcome> {
-  const { name, dir } = context.profile()
+  const { name, dir } = ownProfile(context)
   const file = fileOf(dir)
   const wished = context.env.VISUAL || context.env.EDITOR
   if (!wished && !isatty(0)) return replaceFromInput(context, name, file)
@@ -237,7 +240,7 @@ async function replaceFromInput(context: Context, profile: string, file: string)
 
 function check(context: Context, input: Input): Promise<Outcome> {
   const dirs =
-    input.options.all === true ? listProfiles(context.home).profiles.map(({ dir }) => dir) : [context.profile().dir]
+    input.options.all === true ? listProfiles(context.home).profiles.map(({ dir }) => dir) : [ownProfile(context).dir]
   return checkFiles(context, dirs.map(fileOf))
 }
 

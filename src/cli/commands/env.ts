@@ -14,7 +14,7 @@ import { gatewaySlot } from '../../system/paths.ts'
 import { IMAGE_RUN_DIR, isImageInstall } from '../../system/programs/install.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Command, Input } from '../context/command.ts'
-import type { Context } from '../context/context.ts'
+import { type Context, ownProfile } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { openPrompter, readText } from '../terminal/terminal.ts'
 
@@ -70,7 +70,7 @@ async function setVariable(context: Context, input: Input): Promise<Outcome> {
 }
 
 async function change(context: Context, { args: [name = ''] }: Input, value: string | undefined): Promise<Outcome> {
-  const { name: profile, dir } = context.profile()
+  const { name: profile, dir } = ownProfile(context)
   const file = join(dir, '.env')
   await changeAlone(file, { clock: context.clock, mode: 0o600 }, () => {
     const text = readRegularFile(file, MAX_VALUE_BYTES * 2) ?? ''
@@ -85,7 +85,7 @@ async function change(context: Context, { args: [name = ''] }: Input, value: str
 }
 
 function showEnvironment(context: Context): Outcome {
-  const { name, dir } = context.profile()
+  const { name, dir } = ownProfile(context)
   const dotEnv = readDotEnv(join(dir, '.env'))
   const { config, problems } = loadConfig(join(dir, 'config.yaml'))
   const container = readContainerEnvironment(context.paths.environmentDir)

@@ -5,7 +5,7 @@ import { readDotEnv } from '../../profile/environment/environment.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { warningLine } from '../../system/text/foreign-text.ts'
 import { type Command, type Input, textOption } from '../context/command.ts'
-import type { Context } from '../context/context.ts'
+import { type Context, ownProfile } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { openPrompter } from '../terminal/terminal.ts'
 
@@ -36,7 +36,7 @@ export const LOGIN_COMMANDS: readonly Command[] = [
 ]
 
 async function login(context: Context, input: Input): Promise<Outcome> {
-  const { name: profile, dir } = context.profile()
+  const { name: profile, dir } = ownProfile(context)
   const { openai } = loadConfig(join(dir, 'config.yaml')).config.agent
   const name = parseKeyName(textOption(input, 'name') ?? openai?.apiKeyEnv ?? DEFAULT_KEY_NAME)
   const file = authFile(dir)

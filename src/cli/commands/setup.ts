@@ -8,7 +8,7 @@ import { EXIT, HermesError } from '../../system/errors.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import { isImageInstall } from '../../system/programs/install.ts'
 import { type Command, type Input, textOption } from '../context/command.ts'
-import type { Context } from '../context/context.ts'
+import { type Context, ownProfile } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { openPrompter, type Prompter } from '../terminal/terminal.ts'
 import { parseKey, parseKeyName } from './login.ts'
@@ -41,7 +41,7 @@ export const SETUP_COMMANDS: readonly Command[] = [
 ]
 
 async function setup(context: Context, input: Input): Promise<Outcome> {
-  const { name: profile, dir } = context.profile()
+  const { name: profile, dir } = ownProfile(context)
   const file = join(dir, 'config.yaml')
   const prompter = openPrompter(context.output.err)
   try {

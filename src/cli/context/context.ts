@@ -2,6 +2,7 @@ import type { ControlClient } from '../../control/client.ts'
 import { connectControl } from '../../control/client.ts'
 import { readActiveProfile } from '../../profile/active.ts'
 import { requireProfile } from '../../profile/directory/disk.ts'
+import { requireOwnUser } from '../../profile/walled.ts'
 import { type Clock, systemClock } from '../../system/clock.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { connectQuickly } from '../../system/net/quick-unix-stream.ts'
@@ -87,6 +88,16 @@ const MAX_PID_BYTES = 16
 
 /** @returns NaN where there is no such file */
 const readPid = (file: string): number => Number(readSmallFile(file, MAX_PID_BYTES).text)
+
+/**
+ * The profile to act on, for a command that reads or writes in its directory, or runs what its settings name.
+ * @throws HermesError NO_SUCH_PROFILE; REFUSED for a walled profile of another user
+ */
+export function ownProfile(context: Pick<Context, 'profile' | 'home'>): ReturnType<Context['profile']> {
+  const found = context.profile()
+  requireOwnUser(context.home, found.name)
+  return found
+}
 
 /** Facts that `gateway run` needs, from whichever program starts it. */
 export const gatewayFacts = (context: Context) => {

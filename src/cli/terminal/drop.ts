@@ -43,6 +43,34 @@ export function findIdentity(sources: IdentitySources): RuntimeIdentity | undefi
   return { uid, gid, groups, user, home: row?.[5] || '/opt/data' }
 }
 
+/** Commands that act in a profile's directory; all others are those of an operator, who is the runtime user. */
+const IN_PROFILE: readonly string[] = ['chat', 'config', 'env', 'login', 'setup']
+
+/**
+ * The user that a root caller becomes for a command of a walled profile.
+ * @param file written by init; only root can write it
+ * @returns undefined: the profile is not walled, or the command is an operator's
+ * @throws Error with one line for users
+ */
+export function findWalled(
+  { profile, args }: { readonly profile: string | undefined; readonly args: readonly string[] },
+  home: string,
+  file = '/run/hermes/walls',
+): RuntimeIdentity | undefined {
+  const [first = '', second] = args
+  const isGateway = first === 'gateway' && (second === undefined || second === 'run')
+  if (profile === undefined || !(IN_PROFILE.includes(first) || isGateway)) return undefined
+  const stat = lstatSync(file, { throwIfNoEntry: false })
+  if (stat === undefined) return undefined
+  if (!stat.isFile() || stat.uid !== 0 || (stat.mode & 0o022) !== 0)
+    throw new Error(`${file} is not writable by root alone`)
+  const walls = JSON.parse(readFileSync(file, 'utf8')) as Readonly<Record<string, unknown>>
+  if (!Object.hasOwn(walls, profile)) return undefined
+  const uid = walls[profile]
+  if (typeof uid !== 'number' || !Number.isInteger(uid) || uid < 1) throw new Error(`${file} does not contain uids`)
+  return { uid, gid: uid, groups: [], user: profile, home: `${home}/profiles/${profile}/home` }
+}
+
 function readIdentity(file: string): RuntimeIdentity | undefined {
   const stat = lstatSync(file, { throwIfNoEntry: false })
   if (!stat) return undefined

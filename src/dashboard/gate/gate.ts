@@ -18,6 +18,8 @@ export interface GateFacts {
   readonly host: string
   readonly port: number
   readonly insecure: boolean
+  /** The container has ids for walled profiles: users of the machine who may not do everything. */
+  readonly hasWalls?: boolean
   /** Value of a `HERMES_DASHBOARD_…` setting by what follows the prefix; empty counts as unset. */
   readonly setting: (name: string) => string | undefined
 }
@@ -35,11 +37,17 @@ export function providersOf(setting: GateFacts['setting']): readonly string[] {
   ]
 }
 
-export function decideGate({ host, port, insecure, setting }: GateFacts): Gate {
-  if (isLoopback(host)) return { kind: 'loopback' }
-  if (insecure) return { kind: 'insecure' }
+export function decideGate({ host, port, insecure, hasWalls = false, setting }: GateFacts): Gate {
+  if (isLoopback(host) && !hasWalls) return { kind: 'loopback' }
+  if (insecure && !hasWalls) return { kind: 'insecure' }
   const providers = providersOf(setting)
   if (providers.length > 0) return { kind: 'login', providers }
+  if (hasWalls)
+    return {
+      kind: 'refused',
+      why: 'the dashboard needs a password where profiles can be walled (HERMES_PROFILE_UIDS), on every address: a walled profile could use it, too',
+      next: 'set HERMES_DASHBOARD_BASIC_AUTH_USERNAME and HERMES_DASHBOARD_BASIC_AUTH_PASSWORD and recreate the container; or HERMES_DASHBOARD_OAUTH_CLIENT_ID for a provider',
+    }
   return {
     kind: 'refused',
     why: `the dashboard needs a password before it opens ${addressText({ host, port })}: no log-in is configured`,

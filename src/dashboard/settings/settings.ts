@@ -59,7 +59,7 @@ export function readSettings(facts: {
   const host = plainHost(options.host ?? setting('HOST') ?? (inImage ? '0.0.0.0' : '127.0.0.1'))
   const port = parsePort(options.port ?? setting('PORT') ?? '9119')
   const insecure = options.insecure === true || truthy(env.HERMES_DASHBOARD_INSECURE)
-  const gate = decideGate({ host, port, insecure, setting })
+  const gate = decideGate({ host, port, insecure, hasWalls: Boolean(env.HERMES_PROFILE_UIDS), setting })
   if (gate.kind === 'refused') throw misconfigured(gate.why, gate.next)
   const publicApi = setting('PUBLIC_API')
   return {

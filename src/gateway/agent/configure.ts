@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { AgentConfig } from '../../profile/config/config.ts'
 import { readStoredKeys } from '../../profile/environment/auth-file.ts'
+import { requireOwnDirectory } from '../../profile/walled.ts'
 import type { Clock } from '../../system/clock.ts'
 import { readSmallFile } from '../../system/files/small-file.ts'
 import { secondsToMs } from '../../system/text/seconds.ts'
@@ -27,10 +28,11 @@ const DEFAULT_SILENCE_MS = 600_000
 
 /**
  * The profile's agent; null when none is configured. `agent.command` wins over `agent.openai`.
- * @throws AgentError misconfigured
+ * @throws AgentError misconfigured; HermesError REFUSED for a walled profile of another user
  */
 export function configureAgent(facts: AgentFacts): Agent | null {
   const { config, profileDir, environment, clock } = facts
+  requireOwnDirectory(profileDir)
   const silenceMs = secondsToMs(environment.HERMES_AGENT_TIMEOUT) ?? DEFAULT_SILENCE_MS
   if (config.command !== null) {
     let native: ReturnType<typeof programNative> | undefined

@@ -92,8 +92,8 @@ export function makeRunDirectory(
     refuseForeignFiles(runDir)
     lock()
     // By name: a directory chosen by the user may contain other files.
-    const { begun, controlSocket, identity, initPid, health, services, rootPath } = paths
-    const state = [begun, controlSocket, identity, initPid, health, services, rootPath]
+    const { begun, controlSocket, identity, initPid, health, services, rootPath, walls } = paths
+    const state = [begun, controlSocket, identity, initPid, health, services, rootPath, walls]
     const files = [...state, mainScript(paths), hookScript(paths)]
     const directories = [logFifos, slotStates, environmentDir, boardDir, join(runDir, 'services')]
     for (const old of [...files, ...directories]) clear(old, runDir)

@@ -26,6 +26,8 @@ export interface VolumeOptions {
   readonly processes: Processes
   /** The program that gives files back: Node and repair.cjs. */
   readonly repair: readonly string[]
+  /** Repairs as well, and gives walled profiles their own files; absent: no profile is walled. */
+  readonly walls?: () => Promise<void>
   readonly log: (level: Level, text: string) => void
 }
 
@@ -37,6 +39,10 @@ export interface VolumeOptions {
  */
 export async function prepareVolume(o: VolumeOptions): Promise<string | undefined> {
   if (!o.dropped) return whyUnwritable(o)
+  if (o.walls !== undefined) {
+    await o.walls()
+    return whyUnwritable(o)
+  }
   // Side by side: nearly every volume is clean, and then both answers are all there is to wait for.
   const [isForeign, problem] = await Promise.all([
     // No find here, or root may not look in there (no CAP_DAC_OVERRIDE): the repair looks itself, or reports why it

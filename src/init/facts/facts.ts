@@ -22,6 +22,7 @@ import {
   whyNoDrop,
 } from './identity.ts'
 import { doubtfulSwitches } from './switches.ts'
+import { type WallsFacts, wallsFacts } from './walls-facts.ts'
 
 /** Kept of the total time of a stop for killing, draining the logs and the finish hooks. */
 export const RESERVE_MS = 1_500
@@ -54,6 +55,8 @@ export interface InitFacts {
   readonly environment: Variables
   /** Name of a secret → path of its file (`NAME_FILE`); neither is in the environment. */
   readonly secretFiles: Variables
+  /** The ids of walled profiles; absent: HERMES_PROFILE_UIDS is not set. */
+  readonly walls?: WallsFacts
   /** The board is in a database, whose address is a secret. */
   readonly hasDatabase: boolean
   readonly stopTimeoutMs: number
@@ -100,6 +103,8 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     ? privilegedWarning(status, readFileSync('/proc/self/uid_map', 'latin1'))
     : undefined
   if (privileged !== undefined) warnings.push(privileged)
+  const walls = wallsFacts({ env, dropped, identity, status, accounts })
+  if (walls?.obstacle !== undefined) warnings.push(`no profile can be walled here: ${walls.obstacle}`)
   const mode = homeMode(environment, warnings)
   const restricted = dropped ? restrictions(env, status) : { options: [] }
   return {
@@ -113,6 +118,7 @@ export function gatherFacts({ install, foreground, env }: InitOptions, accounts 
     notes: restricted.note === undefined ? [] : [restricted.note],
     environment,
     secretFiles,
+    ...(walls && { walls }),
     hasDatabase: Boolean(address) || secretFiles[DATABASE_SECRET] !== undefined,
     stopTimeoutMs: stopTimeout(environment, warnings),
     ...(mode !== undefined && { homeMode: mode }),

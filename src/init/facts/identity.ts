@@ -106,6 +106,25 @@ export function privilegedWarning(status: string, uidMap: string): string | unde
   return 'this container is privileged (CAP_SYS_MODULE): a program that becomes root in it can become root on the host. Start it without --privileged; docs/security.md lists what Hermes needs instead'
 }
 
+/**
+ * Capabilities that walls need: to give files, to reach and close those of other users, to become them, and to end
+ * their processes.
+ */
+const FOR_WALLS: readonly (readonly [name: string, bit: number])[] = [
+  ['CAP_CHOWN', CAP_CHOWN],
+  ['CAP_DAC_OVERRIDE', 1],
+  ['CAP_FOWNER', 3],
+  ['CAP_FSETID', 4],
+  ['CAP_KILL', 5],
+  ['CAP_SETGID', CAP_SETGID],
+  ['CAP_SETUID', CAP_SETUID],
+  ['CAP_SETPCAP', CAP_SETPCAP],
+]
+
+/** Names of the capabilities that this root process lacks for walls. @param status text of /proc/self/status */
+export const missingForWalls = (status: string): readonly string[] =>
+  FOR_WALLS.filter(([, bit]) => !isEffective(bit, status)).map(([name]) => name)
+
 // If the kernel did not say, assume that nothing is missing.
 const isEffective = (capability: number, status: string): boolean => isIn('CapEff', capability, status, 'ffffffff')
 

@@ -72,6 +72,9 @@ export const supervisorStart = ({
   pid1: facts.pid1,
   identity: facts.identity,
   dropped: facts.dropped,
+  ...(facts.walls && {
+    profileUids: { ...facts.walls.range, ...(facts.walls.obstacle && { obstacle: facts.walls.obstacle }) },
+  }),
   hasDatabase: facts.hasDatabase,
   foreground,
   main: argv,

@@ -7,6 +7,7 @@ import { readProcess } from '../../system/programs/proc.ts'
 import { SIGNALS, type SignalName } from '../../system/signals.ts'
 import type { Reaper } from '../processes/reaper.ts'
 import type { SupervisorProcess } from '../programs/supervisor-process.ts'
+import type { ProfileWalls, WalledUser } from './profile-walls.ts'
 import { ReadinessPipe } from './readiness.ts'
 import type { SlotLimits } from './slot-limits.ts'
 import { type ProgramRequest, type SpawnRequest, type StartParts, startProgram } from './start-program.ts'
@@ -17,6 +18,8 @@ export interface ChildrenOptions extends StartParts {
   readonly clock: Clock
   readonly limits: Pick<SlotLimits, 'prefix' | 'leave'>
   readonly reaper: Pick<Reaper, 'scan'>
+  /** Absent: no profile is walled, and none can be. */
+  readonly walls?: Pick<ProfileWalls, 'userOf'>
   readonly supervisor: Pick<SupervisorProcess, 'send' | 'deliver'>
   /** A slot's process has ended; its leftovers are gone. */
   readonly ended: (child: LivingChild) => void
@@ -133,16 +136,20 @@ export class Children {
   }
 
   async #start(request: SpawnRequest): Promise<void> {
-    this.#check(request.slot)
-    const facts = await this.#spawn(request)
+    const { slot, walled = false } = request
+    const { walls } = this.#options
+    if (walls === undefined && walled) throw new Error('walls between profiles cannot be had in this container')
+    const user = walls === undefined ? undefined : await walls.userOf(slot, walled)
+    this.#check(slot)
+    const facts = await this.#spawn(request, user)
     this.#options.supervisor.send({ type: 'spawned', request: request.request, facts })
   }
 
-  async #spawn(request: ProgramRequest): Promise<ChildFacts> {
+  async #spawn(request: ProgramRequest, user?: WalledUser): Promise<ChildFacts> {
     const { slot, stopSignal, stopTimeoutMs, killLeftovers, program = 'run' } = request
     // Before the start: a program can have written its first line before we run again, and ended.
     const spawnedAtMs = this.#options.clock.nowMs()
-    const { pid, ended, readiness } = await startProgram(this.#options, request)
+    const { pid, ended, readiness } = await startProgram(this.#options, request, user)
     const depth = this.#options.programs.services.depth(slot)
     const living: Living = {
       child: ++this.#lastChild,

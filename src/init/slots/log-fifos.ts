@@ -9,6 +9,8 @@ const { O_RDWR, O_WRONLY, O_NONBLOCK, O_NOFOLLOW, O_NOCTTY } = constants
 
 interface Held {
   readonly fd: number
+  /** Its user; undefined: the runtime user. */
+  user: { readonly uid: number } | undefined
   readonly dev: bigint
   readonly ino: bigint
 }
@@ -41,6 +43,7 @@ export class LogFifos {
    */
   openWriter(slot: string, user?: { readonly uid: number }): number {
     const held = this.#held.get(slot) ?? this.#make(slot, user)
+    if (held.user?.uid !== user?.uid) this.#giveTo(slot, held, user)
     const fd = orAsRuntimeUser(this.#options.owner, () =>
       openSync(this.#path(slot), O_WRONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY),
     )
@@ -79,9 +82,18 @@ export class LogFifos {
       closeSync(fd)
       throw error
     }
-    const held = { fd, dev: status.dev, ino: status.ino }
+    const held = { fd, user, dev: status.dev, ino: status.ino }
     this.#held.set(slot, held)
     return held
+  }
+
+  /** The profile of the slot was walled, or is no longer. */
+  #giveTo(slot: string, held: Held, user: { readonly uid: number } | undefined): void {
+    const { owner } = this.#options
+    if (owner === undefined) return
+    chmodSync(`/proc/self/fd/${held.fd}`, user === undefined ? 0o600 : 0o660)
+    lchownSync(this.#path(slot), user?.uid ?? owner.uid, owner.gid)
+    held.user = user
   }
 
   #path(slot: string): string {

@@ -1,3 +1,4 @@
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync, openSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { HANDOVER_FD } from '../../protocol/handover.ts'
 import type { ToInit } from '../../protocol/init.ts'
@@ -6,6 +7,7 @@ import type { Processes, Spawned } from '../processes/processes.ts'
 import { DASHBOARD_SLOT, type DashboardProgram } from '../programs/dashboard-program.ts'
 import { DISPATCHER_SLOT, type DispatcherProgram } from '../programs/dispatcher-program.ts'
 import type { LogFifos } from './log-fifos.ts'
+import type { WalledUser } from './profile-walls.ts'
 import { closeAll } from './readiness.ts'
 import type { ServicePrograms, StartCommand } from './service-programs.ts'
 import type { SlotLimits } from './slot-limits.ts'
@@ -21,6 +23,8 @@ export interface SlotCommand {
   readonly scanDir: string
   /** setpriv with its options, where root is dropped. */
   readonly prefix: readonly string[]
+  /** The runtime user, who writes the scripts. */
+  readonly owner: { readonly uid: number; readonly gid: number }
   readonly env: Readonly<Record<string, string>>
 }
 
@@ -50,16 +54,23 @@ export interface StartedProgram extends Spawned {
   readonly readiness?: number
 }
 
-/** Starts the program of a slot with its log, its arguments and environment, and its notification fd. */
-export async function startProgram(parts: StartParts, request: ProgramRequest): Promise<StartedProgram> {
+/**
+ * Starts the program of a slot with its log, its arguments and environment, and its notification fd.
+ * @param user of a walled profile
+ */
+export async function startProgram(
+  parts: StartParts,
+  request: ProgramRequest,
+  user?: WalledUser,
+): Promise<StartedProgram> {
   const { slot, notificationFd, program = 'run' } = request
   const { processes, native, fifos, limits, programs } = parts
   const ours: number[] = []
   let readEnd: number | undefined
   try {
-    const log = fifos.openWriter(slot, programs.services.user(slot))
+    const log = fifos.openWriter(slot, user ?? programs.services.user(slot))
     ours.push(log)
-    const { argv, cwd, env, stdin = 'ignore', stdout = log, serve } = commandOf(programs, slot, program)
+    const { argv, cwd, env, stdin = 'ignore', stdout = log, serve } = commandOf(programs, slot, program, user)
     ours.push(...[stdin, stdout].filter((fd): fd is number => fd !== 'ignore' && fd !== log))
     const fds: ('ignore' | number)[] = [stdin, stdout, log]
     if (notificationFd !== null) {
@@ -81,15 +92,41 @@ export async function startProgram(parts: StartParts, request: ProgramRequest): 
   }
 }
 
-function commandOf(programs: SlotPrograms, slot: string, program: 'run' | 'finish'): StartCommand {
+function commandOf(
+  programs: SlotPrograms,
+  slot: string,
+  program: 'run' | 'finish',
+  user: WalledUser | undefined,
+): StartCommand {
   const { command, services, dashboard, dispatcher } = programs
   if (services.isService(slot)) return services.command(slot, program)
   if (slot === DASHBOARD_SLOT && program === 'run')
     return { ...dashboard.command(), cwd: '/', serve: (socket) => dashboard.serve(socket, 'slot') }
   if (slot === DISPATCHER_SLOT && program === 'run' && dispatcher !== undefined)
     return { ...dispatcher.command(), cwd: '/', serve: (socket) => dispatcher.serve(socket) }
-  const argv = [...command.prefix, '/bin/sh', `${command.scanDir}/${slot}/run`]
+  const script = `${command.scanDir}/${slot}/run`
+  if (user !== undefined) giveScript(script, command.owner, user.uid)
+  const argv = [...(user?.prefix ?? command.prefix), '/bin/sh', script]
   return { argv, env: { ...command.env, HERMES_SLOT: slot }, cwd: '/' }
+}
+
+/**
+ * Lets a walled profile read its script, and no other one. The directory belongs to the runtime user, who could put
+ * anything there, but has no more to give away than its own files.
+ * @throws Error if it is not a file of the runtime user
+ */
+function giveScript(script: string, owner: SlotCommand['owner'], uid: number): void {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
+  const fd = openSync(script, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)
+  try {
+    const status = fstatSync(fd)
+    if (!status.isFile() || status.nlink !== 1 || (status.uid !== owner.uid && status.uid !== uid))
+      throw new Error(`${script} is not a file that the supervisor has written`)
+    fchownSync(fd, uid, owner.gid)
+    fchmodSync(fd, 0o500)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 /** With a socket as HANDOVER_FD, whose other end `serve` gets. */

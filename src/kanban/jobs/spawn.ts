@@ -2,6 +2,7 @@
 import { statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { AgentConfig } from '../../profile/config/config.ts'
+import { walledUid } from '../../profile/walled.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { makeDirectory } from '../../system/files/directory.ts'
 import { profileDir } from '../../system/paths.ts'
@@ -57,6 +58,8 @@ export const workspaceOf = (
  */
 export function prepareJob(facts: SpawnFacts): JobSpec {
   const { home, place, task, profile, runId, slot, agent, environment, builtIn, handover, files } = facts
+  if (walledUid(home, profile) !== undefined)
+    throw new SpawnError(`profile "${profile}" is walled, and tasks of walled profiles do not run yet`)
   const workspace = workspaceOf(home, profile, task)
   makeWorkspace(workspace, task.workspace_kind === 'scratch')
   const resultBy = agent.command === null ? 'answer' : 'command'

@@ -11,6 +11,7 @@ import { requireProfile } from '../../profile/directory/disk.ts'
 import { putInPlace, removeAside, resetActive, setAside } from '../../profile/directory/moving.ts'
 import { movingDir } from '../../profile/directory/remainders.ts'
 import { refuseDefault } from '../../profile/directory/remove.ts'
+import { refuseWalled } from '../../profile/walled.ts'
 import { HermesError } from '../../system/errors.ts'
 import { isThere } from '../../system/files/directory.ts'
 import { gatewaySlot, profileDir } from '../../system/paths.ts'
@@ -37,6 +38,7 @@ export interface Moved {
  */
 export async function moveProfile(facts: MoveFacts, name: string, to: string): Promise<Moved> {
   refuseDefault(name, 'moved')
+  refuseWalled(facts.home, name, 'moved')
   const moves = requireMoves(facts)
   const { own, target } = await ends(facts, to)
   const isAside = isThere(movingDir(facts.home, name))

@@ -12,6 +12,7 @@ import type { Budget } from '../../profile/config/kinds.ts'
 import { readStoredKeys } from '../../profile/environment/auth-file.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment/environment.ts'
 import { fetchSecrets } from '../../profile/environment/fetch-secrets.ts'
+import { walledUid } from '../../profile/walled.ts'
 import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { trustedCertificates } from '../../system/net/certificates.ts'
@@ -98,6 +99,8 @@ export class Endpoints {
   ): Promise<ProfileEndpoint | Refusal> {
     const { home, runDir, environmentDir, clock } = this.#options
     const file = below(dir, 'config.yaml')
+    if (walledUid(home, profile) !== undefined)
+      return refused(503, 'misconfigured', `profile "${profile}" is walled, and the meter cannot serve it yet`)
     const problem = problems.find(isFatal)
     if (problem !== undefined) return refused(503, 'misconfigured', configProblemText(problem))
     const { openai } = config.agent

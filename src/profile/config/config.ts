@@ -1,6 +1,6 @@
-import { statSync } from 'node:fs'
+import { lstatSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { readRegularFile } from '../../system/files/small-file.ts'
+import { readOwnFile, readRegularFile } from '../../system/files/small-file.ts'
 import type { SignalName } from '../../system/signals.ts'
 import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type Ready } from './keys.ts'
 import type { Budget, GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
@@ -27,6 +27,8 @@ export interface GatewayConfig extends ProgramRules {
   readonly essential: boolean
   readonly dependsOn: readonly Dependency[] | null
   readonly schedule: string | null
+  /** null: the runtime user. */
+  readonly user: 'own' | null
 }
 
 export interface AgentConfig {
@@ -97,11 +99,12 @@ export const defaultConfig = (): ProfileConfig => assemble(defaultValues())
 /**
  * Reads a profile's config.yaml. Never throws: a missing file is all defaults, an unreadable one is defaults and a
  * problem, a wrong value is that key's default and a problem.
+ * @param links `refused` where another user could make one
  */
-export function loadConfig(file: string): LoadedConfig {
+export function loadConfig(file: string, links: 'followed' | 'refused' = 'followed'): LoadedConfig {
   let text: string
   try {
-    text = readRegularFile(file, MAX_CONFIG_BYTES) ?? ''
+    text = (links === 'followed' ? readRegularFile : readOwnFile)(file, MAX_CONFIG_BYTES) ?? ''
   } catch (error) {
     return {
       config: defaultConfig(),
@@ -144,9 +147,9 @@ function firstOf(problems: readonly ConfigProblem[], file: string): readonly Con
  * be examined (a loop of symlinks, a directory without access) has a signature too, and loadConfig reports the
  * problem.
  */
-export function configSignature(file: string): string {
+export function configSignature(file: string, links: 'followed' | 'refused' = 'followed'): string {
   try {
-    const stat = statSync(file, { throwIfNoEntry: false })
+    const stat = (links === 'followed' ? statSync : lstatSync)(file, { throwIfNoEntry: false })
     return stat === undefined ? 'none' : `${stat.ino}:${stat.size}:${stat.mtimeMs}:${stat.ctimeMs}`
   } catch (error) {
     return `unreadable: ${(error as NodeJS.ErrnoException).code}`
@@ -163,11 +166,11 @@ export class ConfigCache<T> {
     this.#pick = pick
   }
 
-  of(file: string): T {
-    const signature = configSignature(file)
+  of(file: string, links: 'followed' | 'refused' = 'followed'): T {
+    const signature = `${links} ${configSignature(file, links)}`
     const known = this.#known.get(file)
     if (known?.signature === signature) return known.picked
-    const picked = this.#pick(loadConfig(file))
+    const picked = this.#pick(loadConfig(file, links))
     this.#known.set(file, { signature, picked })
     return picked
   }
@@ -247,6 +250,7 @@ function assemble(v: ConfigValues, isClosed = false): ProfileConfig {
       essential: v['gateway.essential'],
       dependsOn: v['gateway.depends_on'],
       schedule: v['gateway.schedule'],
+      user: v['gateway.user'],
       ...programRules({
         liveness: v['gateway.liveness'],
         on_stuck: v['gateway.on_stuck'],

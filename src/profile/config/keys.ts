@@ -12,6 +12,7 @@ import {
   giveUpAfter,
   type Kind,
   oneOf,
+  only,
   openAi,
   poolName,
   ready,
@@ -120,6 +121,10 @@ export const CONFIG_KEYS = {
     'services of the image, or gateways such as gateway-writer, that it waits for before each start by the boot or a command',
   ),
   'gateway.schedule': optional(cron, 'times at which it runs; runs never overlap'),
+  'gateway.user': optional(
+    only('own'),
+    'own: the profile runs as a user of its own, walled off from the others; the first start records it',
+  ),
   ...gatewayKeys(),
   'agent.command': optional(
     argv,

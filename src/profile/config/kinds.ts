@@ -139,6 +139,13 @@ export const oneOf = <W extends string>(...names: readonly W[]): Kind<W> => ({
   schema: { enum: names },
 })
 
+/** A word that stands alone: everything else is the default. */
+export const only = <W extends string>(word: W): Kind<W> => ({
+  expected: word,
+  read: (value) => (value === word ? word : undefined),
+  schema: { const: word },
+})
+
 const UNITS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 const DURATION = /^(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)?$/
 

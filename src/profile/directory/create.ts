@@ -9,6 +9,7 @@ import { homePaths, profileDir } from '../../system/paths.ts'
 import { MAX_CONFIG_BYTES } from '../config/config.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
 import { replaceFile } from '../replace-file.ts'
+import { refuseWalled } from '../walled.ts'
 import { refuseUnfinished } from './remainders.ts'
 import {
   childPath,
@@ -52,6 +53,7 @@ const PRIVATE_FILES: readonly string[] = ['.env', 'auth.json']
  * @throws HermesError EXISTS when it exists, is on its way between nodes, or another create was faster
  */
 export async function createProfile(home: string, name: string, options: CreateOptions = {}): Promise<string> {
+  if (options.cloneFrom !== undefined) refuseWalled(home, options.cloneFrom, 'copied')
   const dir = profileDir(home, name)
   const parent = homePaths(home).profiles
   makeDirectory(parent)

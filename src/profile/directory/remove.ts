@@ -6,6 +6,7 @@ import { randomTag, syncDirectory } from '../../system/files/replace-file.ts'
 import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
 import { readActiveProfile, writeActiveProfile } from '../active.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
+import { refuseWalled } from '../walled.ts'
 import { refuseUnfinished } from './remainders.ts'
 import { type Progress, removeTree, stagingName, trackStaging } from './staging.ts'
 
@@ -24,6 +25,7 @@ export function refuseDefault(name: string, verb: string): void {
  */
 export async function deleteProfile(home: string, name: string, progress?: Progress): Promise<void> {
   refuseDefault(name, 'deleted')
+  refuseWalled(home, name, 'deleted')
   const parent = homePaths(home).profiles
   const doomed = join(parent, stagingName('deleted', name))
   await promises.rename(profileDir(home, name), doomed)
@@ -53,6 +55,7 @@ export const deleteLogs = (home: string, name: string): Promise<void> =>
  */
 export async function renameProfile(home: string, from: string, to: string): Promise<void> {
   refuseDefault(from, 'renamed')
+  refuseWalled(home, from, 'renamed')
   await refuseTaken(home, to)
   refuseUnfinished(home, to)
   const [oldLogs, newLogs] = [slotLogDir(home, gatewaySlot(from)), slotLogDir(home, gatewaySlot(to))]

@@ -151,6 +151,22 @@ function variableProblem(name: string, value: string, isContainers: boolean): st
   return value.includes('\0') ? 'its value contains a NUL byte' : undefined
 }
 
+/**
+ * The variables that `.env` sets, by the same rules, in a process that has the rest already.
+ * @param keep names that it cannot set
+ */
+export function dotEnvVariables(dotEnv: Variables, keep: readonly string[]): DotEnv {
+  const warnings: string[] = []
+  const kept = Object.entries(dotEnv).filter(([name, value]) => {
+    if (isOurs(name) || isDatabaseVariable(name) || isDashboardVariable(name) || keep.includes(name)) return false
+    const problem = variableProblem(name, value, false)
+    if (problem !== undefined)
+      warnings.push(`.env: variable ${JSON.stringify(name.slice(0, 60))} is skipped: ${problem}`)
+    return problem === undefined
+  })
+  return { variables: Object.fromEntries(kept), warnings }
+}
+
 /** Maximum size of `.env`: more than fits into a process's environment and arguments, and quick to parse. */
 const MAX_DOT_ENV_BYTES = 128 * 1024
 /** Longest file of one variable in the container environment store. */

@@ -1,10 +1,12 @@
 /** Fetches the secrets of a profile: first those in files, then, with their values, those that a command prints. */
+
 import { resolve } from 'node:path'
 import type { Clock } from '../../system/clock.ts'
 import { MAX_SECRET_BYTES, readSecretFile, secretText } from '../../system/files/secret-file.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import { knownTexts, redactor, secretsOf } from '../../system/text/redact.ts'
 import type { SecretSource, Secrets } from '../config/program-kinds.ts'
+import { requireOwnDirectory } from '../walled.ts'
 import { commandText, runSecretCommand } from './secret-command.ts'
 
 export interface FetchFacts {
@@ -41,7 +43,7 @@ const MAX_LINE = 200
 export const sourceText = (source: SecretSource): string =>
   'file' in source ? `file ${source.file}` : `command ${commandText(source.command)}`
 
-/** Never rejects: what cannot be fetched is a problem. */
+/** A secret that cannot be fetched is a problem. @throws HermesError REFUSED for a walled profile of another user */
 export async function fetchSecrets({ secrets, dir, env, clock, only }: FetchFacts): Promise<Fetched> {
   const values: Record<string, string> = Object.create(null) as Record<string, string>
   const problems: SecretProblem[] = []
@@ -50,6 +52,7 @@ export async function fetchSecrets({ secrets, dir, env, clock, only }: FetchFact
     else problems.push({ name, ...one })
   }
   const all = Object.entries(secrets)
+  if (all.length > 0) requireOwnDirectory(dir)
   for (const [name, source] of all) if ('file' in source) add(name, fromFile(source, dir))
   // With the token in a file, a command can log in to where the other secrets are.
   const commandEnv = { ...env, ...values }

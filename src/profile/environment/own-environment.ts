@@ -7,6 +7,7 @@ import { gatewaySlot } from '../../system/paths.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import { fileVariable, SECRET_VARIABLES } from '../../system/secret-variables.ts'
 import { configProblemText, isSecretsProblem, loadConfig } from '../config/config.ts'
+import { requireOwnUser } from '../walled.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from './environment.ts'
 import { fetchSecrets } from './fetch-secrets.ts'
 import { issueOwnToken, meteredAccess } from './metered.ts'
@@ -28,13 +29,15 @@ export interface OwnEnvironmentFacts {
 /**
  * The environment of the profile's gateway with its secrets, for programs outside a slot: a gateway started by hand,
  * `hermes chat`.
- * @throws HermesError FAILED when a secret is not valid or cannot be fetched
+ * @throws HermesError REFUSED for a walled profile of another user; FAILED when a secret is not valid or cannot be
+ * fetched
  */
 export async function ownEnvironment(facts: OwnEnvironmentFacts): Promise<{
   readonly environment: Readonly<Record<string, string>>
   readonly warnings: readonly string[]
 }> {
   const { profile, dir, home, install, runDir, environmentDir, env, clock } = facts
+  requireOwnUser(home, profile)
   const stored = environmentDir === undefined ? {} : readContainerEnvironment(environmentDir)
   // `docker exec` brings the container's API_SERVER_KEY_FILE, whose content init has put into the store.
   const isRead = new Set(SECRET_VARIABLES.filter((name) => name in stored).map(fileVariable))

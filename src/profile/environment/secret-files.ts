@@ -24,6 +24,23 @@ export function closeSecretFiles(dir: string): readonly string[] {
   })
 }
 
+/** Takes from everybody but the group the right to enter a profile's directory. @returns why that failed */
+export function closeToOthers(dir: string): string | undefined {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = constants
+  try {
+    const fd = openSync(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    try {
+      const { mode } = fstatSync(fd)
+      if ((mode & 0o007) !== 0) fchmodSync(fd, mode & 0o7770)
+      return undefined
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    return `${dir} cannot be closed to walled profiles: ${(error as Error).message}`
+  }
+}
+
 function makePrivate(file: string): void {
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants
   const fd = openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY)

@@ -1,10 +1,12 @@
 /** The program that fetches a slot's secrets, at its start and again while it is up (bin/slot-secrets.ts). */
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { NoSecret } from '../../slot/ending.ts'
 import type { Clock } from '../../system/clock.ts'
 import { EXIT } from '../../system/errors.ts'
 import { exportLines } from '../../system/programs/sh-environment.ts'
 import type { Secrets } from '../config/program-kinds.ts'
+import { dotEnvVariables, readDotEnv } from './environment.ts'
 import { fetchSecrets, type SecretProblem } from './fetch-secrets.ts'
 import { changedSecrets, readRecord, writeRecord } from './secrets-record.ts'
 
@@ -19,6 +21,14 @@ export interface SlotSecretsFacts {
   readonly recordFile: string
   /** Reports to the supervisor, as a NoSecret, that there was no secret. */
   readonly notRunFile: string
+  /**
+   * Its profile is walled: it reads its `.env` here, and nothing is recorded, because it may not write in the slot's
+   * directory.
+   */
+  readonly walled?: {
+    /** Names that `.env` cannot set. */
+    readonly keep: readonly string[]
+  }
 }
 
 export interface SlotSecretsProcess {
@@ -41,10 +51,15 @@ export interface CheckedSecrets {
  * @returns the exit code
  */
 export async function printSecrets(facts: SlotSecretsFacts, pid: number, own: SlotSecretsProcess): Promise<number> {
-  const { secrets, dir, recordFile } = facts
+  const { secrets, dir, recordFile, walled } = facts
   const { env, clock, out } = own
-  const { values, problems } = await fetchSecrets({ secrets, dir, env, clock })
+  const given = walled === undefined ? {} : ownDotEnv(facts, walled.keep, own)
+  const { values, problems } = await fetchSecrets({ secrets, dir, env: { ...env, ...given }, clock })
   if (problems.length > 0) return refuse(facts, problems, own)
+  if (walled !== undefined) {
+    out(`${exportLines(Object.entries({ ...given, ...values })).join('\n')}\n`)
+    return EXIT.done
+  }
   const refreshed = Object.entries(values).filter(([name]) => secrets[name]?.refreshMs !== undefined)
   try {
     writeRecord(recordFile, pid, Object.fromEntries(refreshed))
@@ -54,6 +69,18 @@ export async function printSecrets(facts: SlotSecretsFacts, pid: number, own: Sl
   }
   out(`${exportLines(Object.entries(values)).join('\n')}\n`)
   return EXIT.done
+}
+
+/** The variables that the file `.env` of a walled profile adds to its environment. */
+function ownDotEnv(
+  { slot, dir }: SlotSecretsFacts,
+  keep: readonly string[],
+  { err }: SlotSecretsProcess,
+): Readonly<Record<string, string>> {
+  const { variables, warnings } = readDotEnv(join(dir, '.env'))
+  const named = dotEnvVariables(variables, keep)
+  for (const warning of [...warnings, ...named.warnings]) err(`hermes: ${slot}: ${warning}\n`)
+  return named.variables
 }
 
 function refuse(facts: SlotSecretsFacts, problems: readonly SecretProblem[], { err }: SlotSecretsProcess): number {

@@ -62,6 +62,7 @@ const schemas = {
   }),
   register: slotWait('register'),
   unregister: slotWait('unregister'),
+  unwall: z.object({ ...head('unwall'), profile: text(64) }),
   deaths: ofSlot('deaths'),
   events: z.object(head('events')),
   logs: z.object({ ...head('logs'), slots: z.array(slot).check(z.maxLength(4096)) }),

@@ -11,6 +11,7 @@ import { dirId } from '../../system/files/dir-id.ts'
 import { below, profileDir, profileOfSlot, slotLogDir } from '../../system/paths.ts'
 import { gatewayLaunch, jobLaunch, type Launch, serviceLaunch } from './launch.ts'
 import { ProfileConfigs } from './profile-configs.ts'
+import type { ProfileWalls } from './profile-walls.ts'
 import { type CheckProgram, isHelper, type SecretsCheck, SlotScripts, type SlotScriptsOptions } from './slot-scripts.ts'
 
 /** Destination of a slot's log lines. */
@@ -20,6 +21,7 @@ export interface SlotLogPlace extends LogPlace {
 }
 
 export interface LauncherOptions extends Omit<SlotScriptsOptions, 'configs'> {
+  readonly walls: ProfileWalls
   /** The rules of a service the image defines. */
   readonly service: (name: string) => ServiceRules | undefined
 }
@@ -36,7 +38,7 @@ export class Launcher {
 
   constructor(options: LauncherOptions) {
     this.#options = options
-    this.#configs = new ProfileConfigs(options.home, options.warn)
+    this.#configs = new ProfileConfigs(options.home, options.walls, options.warn)
     this.#scripts = new SlotScripts({ ...options, configs: this.#configs })
   }
 
@@ -53,9 +55,17 @@ export class Launcher {
       {
         announces: profile === undefined ? isHelper(slot) : gateway.command === null,
         hasFinish: this.#hasFinish(slot),
-        secrets,
+        // Fetched by its own start. The supervisor runs no command of it, not even to look whether one has changed.
+        secrets: this.isWalled(slot) ? {} : secrets,
       },
     )
+  }
+
+  /** Its profile is walled: init must start it as the profile's own user. */
+  isWalled(slot: string): boolean {
+    const profile = profileOfSlot(slot)
+    const wall = profile === undefined ? undefined : this.#configs.wall(profile)
+    return wall !== undefined && !(wall.problem !== undefined && wall.isNew)
   }
 
   /** init itself has this program of the slot; no script of ours is run. */

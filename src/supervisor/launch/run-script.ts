@@ -25,6 +25,8 @@ export interface RunScript {
   readonly problem?: { readonly text: string; readonly exitCode: ExitCode }
   /** Arguments of a command that prints sh text, which sets more variables; it is given the pid of the script. */
   readonly fetch?: readonly string[]
+  /** Octal; absent: as it is. */
+  readonly umask?: string
   /** Absent: none. */
   readonly limits?: ProcessLimits
   /** File that reports to the supervisor, as a {@link NotRun}, that there was no program to run. */
@@ -58,6 +60,7 @@ export function runScript(script: RunScript): string {
     // Best effort: a container may hide the file or forbid it.
     `{ read -r oom </proc/self/oom_score_adj && oom=$((oom + ${OOM_SCORE})) && [ "$oom" -le 1000 ] || oom=1000; echo "$oom" >/proc/self/oom_score_adj; } 2>/dev/null`,
     'unset oom',
+    ...(script.umask === undefined ? [] : [`umask ${script.umask}`]),
     ...exportLines(pairs),
     ...(problem === undefined ? [] : [`${say(problem.text)}; exit ${problem.exitCode}`]),
     // Uses the PATH that the command will have. exec alone would name this script and a line number, not the setting.

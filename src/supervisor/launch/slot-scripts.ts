@@ -23,6 +23,7 @@ import { crlfFault, findProgram, readable } from '../../system/programs/program.
 import { SIGNALS } from '../../system/signals.ts'
 import { NOT_RUN_FILE } from './not-run.ts'
 import type { ProfileConfigs } from './profile-configs.ts'
+import type { ProfileWalls, WallState } from './profile-walls.ts'
 import { type RunScript, runScript } from './run-script.ts'
 
 export interface SlotScriptsOptions {
@@ -33,6 +34,7 @@ export interface SlotScriptsOptions {
   readonly install: string
   readonly identity: RuntimeIdentity
   readonly configs: ProfileConfigs
+  readonly walls: Pick<ProfileWalls, 'areWanted'>
   readonly warn: (text: string) => void
 }
 
@@ -52,6 +54,15 @@ export interface CheckProgram {
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
 }
+
+/** A walled profile cannot write in the slot's directory; the line in its log says the same. */
+const NOWHERE = '/dev/null'
+
+/** Variables that `.env` cannot set, as in every slot: those of sources that win over it. */
+const namesKept = (given: SlotEnvironment['variables'], secrets: Secrets): readonly string[] => [
+  ...given.filter(({ source }) => source !== 'container' && source !== 'built-in').map(({ name }) => name),
+  ...Object.keys(secrets),
+]
 
 /** Default of HERMES_STOP_TIMEOUT, the time limit of a whole stop in seconds; passed to slots. */
 const DEFAULT_STOP_TIMEOUT_S = '8'
@@ -98,30 +109,56 @@ export class SlotScripts {
 
   /** @throws RangeError for arguments that cannot be passed to a shell */
   run(slot: string, job?: JobSpec): string {
-    const { home, paths, install, configs, warn } = this.#options
+    const { home, paths, install, configs, walls, warn } = this.#options
     const profile = job?.profile ?? profileOfSlot(slot) ?? null
     const dir = profile === null ? home : profileDir(home, profile)
+    const wall = profile === null ? undefined : configs.wall(profile)
     const { gateway, secrets } = profile === null ? { gateway: null, secrets: {} } : configs.of(profile)
-    if (profile !== null) for (const line of closeSecretFiles(dir)) warn(line)
+    const refused = profile !== null && wall !== undefined ? this.#wallProblem(profile, wall, job) : undefined
+    // Nothing of the profile is in the script, as it may run as any user.
+    if (refused !== undefined) return this.#refusal(slot, refused)
+    if (profile !== null && wall === undefined) for (const line of closeSecretFiles(dir)) warn(line)
     const holder = profile === null ? undefined : holderIn(profile, job)
     const { variables, warnings } = this.#environment(slot, profile, { job, holder })
     for (const warning of warnings) warn(`${slot}: ${warning}`)
     const cwd = job?.cwd ?? dir
     const path = variables.find(({ name }) => name === 'PATH')?.value ?? ''
     const own = job === undefined ? gateway?.command : job.command
-    const problem = this.#problem(profile, own ?? null, cwd, path)
-    const hasSecrets = Object.keys(secrets).length > 0
+    const problem = this.#problem(profile, wall === undefined ? (own ?? null) : null, cwd, path)
+    // The file .env of a walled profile is read by its own start only.
+    const isFetched = Object.keys(secrets).length > 0 || wall !== undefined
     return runScript({
       slot,
       cwd,
       variables,
       command: this.#command(slot, profile, job, gateway),
       ...(problem !== undefined && { problem }),
-      ...(hasSecrets && profile !== null && { fetch: this.#fetchProgram(slot, profile, secrets) }),
+      ...(isFetched && profile !== null && { fetch: this.#fetchProgram(slot, profile, secrets, wall && variables) }),
       ...(job === undefined && gateway !== null && { limits: gateway }),
       ...(job?.stdinFile !== undefined && { stdinFile: job.stdinFile }),
-      notRunFile: below(paths.scanDir, slot, NOT_RUN_FILE),
+      notRunFile: wall === undefined ? below(paths.scanDir, slot, NOT_RUN_FILE) : NOWHERE,
+      ...(walls.areWanted && wall === undefined && { umask: '027' }),
       hint: profile === null ? `reinstall ${install}` : `set gateway.command in ${below(dir, 'config.yaml')}`,
+    })
+  }
+
+  /** Why nothing of a walled profile may run. */
+  #wallProblem(profile: string, { problem }: WallState, job: JobSpec | undefined): string | undefined {
+    if (problem !== undefined) return `${profile}: ${problem}`
+    // A job is not a slot of which init knows the profile: it would run as the runtime user.
+    if (job !== undefined) return `${profile} is walled, and jobs of walled profiles do not run yet`
+    return this.#options.configs.wallConflict(profile)
+  }
+
+  #refusal(slot: string, text: string): string {
+    return runScript({
+      slot,
+      cwd: '/',
+      variables: [],
+      command: ['/bin/false'],
+      problem: { text, exitCode: EXIT.configuration },
+      notRunFile: NOWHERE,
+      hint: '',
     })
   }
 
@@ -132,6 +169,7 @@ export class SlotScripts {
 
   /** The program that tells which of these secrets have changed since the start of the slot's process. */
   secretsCheck(slot: string, { profile, secrets, pid, names }: SecretsCheck): CheckProgram {
+    if (this.#options.configs.wall(profile) !== undefined) throw new Error(`${profile} is walled`)
     const { variables } = this.#environment(slot, profile, { secretNames: Object.keys(secrets) })
     return {
       command: [...this.#fetchProgram(slot, profile, secrets), `${pid}`, ...names],
@@ -140,7 +178,13 @@ export class SlotScripts {
     }
   }
 
-  #fetchProgram(slot: string, profile: string, secrets: Secrets): readonly string[] {
+  /** @param given what a walled profile has already: its `.env` adds to that */
+  #fetchProgram(
+    slot: string,
+    profile: string,
+    secrets: Secrets,
+    given?: SlotEnvironment['variables'],
+  ): readonly string[] {
     const { home, install, paths } = this.#options
     const dir = profileDir(home, profile)
     const facts: SlotSecretsFacts = {
@@ -150,6 +194,7 @@ export class SlotScripts {
       configFile: below(dir, 'config.yaml'),
       recordFile: this.secretsRecord(slot),
       notRunFile: below(paths.scanDir, slot, NOT_RUN_FILE),
+      ...(given && { walled: { keep: namesKept(given, secrets) } }),
     }
     return [...ownNode('slot-secrets', install), JSON.stringify(facts)]
   }
@@ -177,16 +222,17 @@ export class SlotScripts {
     const token = (): string | undefined =>
       holder && unlessCode(['ENOENT'], () => issueToken(paths.scanDir, slot, holder), undefined)
     const container = this.#containerEnvironment()
-    // These two read it themselves when they need a value of it, and keep secrets out of their scripts.
+    const isWalled = profile !== null && configs.wall(profile) !== undefined
+    // These read it themselves when they need a value of it, and keep secrets out of their scripts.
     const dotEnv =
-      slot === METER || slot === NOTIFIER ? { variables: {}, warnings: [] } : readDotEnv(below(dir, '.env'))
+      slot === METER || slot === NOTIFIER || isWalled ? { variables: {}, warnings: [] } : readDotEnv(below(dir, '.env'))
     const { variables, warnings } = slotEnvironment({
       slot,
       profile,
       home,
       profileDir: dir,
       runDir: paths.runDir,
-      user: { name: identity.user, home: identity.home },
+      user: isWalled ? { name: profile, home: below(dir, 'home') } : { name: identity.user, home: identity.home },
       path: [...(layout === 'image' ? ['/command'] : []), below(install, 'bin')],
       container,
       dotEnv: dotEnv.variables,

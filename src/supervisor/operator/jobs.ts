@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { walledUid } from '../../profile/walled.ts'
 import type { JobResult, JobSpec } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
 import { profileDir } from '../../system/paths.ts'
@@ -23,6 +24,11 @@ export class Jobs {
     if (this.#table.get(slot) !== undefined) throw new HermesError('EXISTS', `the job ${slot} already exists`)
     if (profile !== 'default' && !existsSync(profileDir(home, profile)))
       throw new HermesError('NO_SUCH_PROFILE', `no profile ${JSON.stringify(profile)} in ${home}/profiles`)
+    const uid = walledUid(home, profile)
+    if (uid !== undefined && uid !== process.getuid?.())
+      throw new HermesError('REFUSED', `${profile} is walled, and jobs of walled profiles do not run yet`, {
+        next: 'give the task to another profile (docs/walls.md)',
+      })
     this.#table.register(slot, true, {
       slot,
       profile,

@@ -9,6 +9,7 @@ import type { Clock } from '../../system/clock.ts'
 import { HermesError } from '../../system/errors.ts'
 import { profileDir, profileOfSlot } from '../../system/paths.ts'
 import type { Follower, Handlers } from '../control/server.ts'
+import type { Unwalling } from '../reconcile/unwalling.ts'
 import type { ServiceSlots } from '../services/image-services.ts'
 import type { ScheduledGateways } from '../services/scheduled-gateways.ts'
 import type { ServiceReload } from '../services/service-reload.ts'
@@ -38,6 +39,7 @@ export interface OperationsOptions {
   readonly helpers: Pick<HelperWatch, 'alive'>
   readonly workers: Pick<WorkersDeadline, 'set' | 'check'>
   readonly reload: Pick<ServiceReload, 'run'>
+  readonly unwalling: Pick<Unwalling, 'run'>
   readonly advice: Pick<StatusAdvice, 'warnings' | 'needsAgent'>
 }
 
@@ -111,6 +113,13 @@ export class SlotOperations {
     'reload-services': async ({ dryRun = false, timeoutMs = DEFAULT_WAIT_MS, ...asked }) => {
       await this.#gate.untilRunning(timeoutMs, asked)
       return this.#options.reload.run(dryRun, timeoutMs)
+    },
+    unwall: async ({ profile, belowInit = false }) => {
+      await this.#gate.untilRunning(DEFAULT_WAIT_MS, { belowInit })
+      if (belowInit)
+        throw new HermesError('REFUSED', 'a program in a slot cannot take a wall down', { next: 'use docker exec' })
+      await this.#options.unwalling.run(profile)
+      return {}
     },
     register: async (request) => ({ slot: this.#statusOf(await this.#registration.register(request)) }),
     unregister: (request) => this.#registration.unregister(request),

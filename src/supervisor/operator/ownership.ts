@@ -12,6 +12,8 @@ export interface OwnershipOptions {
   /** init is root and can give files back. */
   readonly dropped: boolean
   readonly clock: Clock
+  /** Its files are to be another user's. */
+  readonly isWalled: (profile: string) => boolean
   readonly send: (message: ToInit) => void
 }
 
@@ -29,8 +31,8 @@ export class Ownership {
 
   /** Resolves when the profile's files are the runtime user's, or that was tried. */
   async ensure(profile: string): Promise<void> {
-    const { home, dropped, clock, send } = this.#options
-    if (!dropped || !isOutOfReach(profileDir(home, profile))) return
+    const { home, dropped, clock, isWalled, send } = this.#options
+    if (!dropped || isWalled(profile) || !isOutOfReach(profileDir(home, profile))) return
     this.#waiting ??= Promise.withResolvers<void>()
     send({ type: 'repair' })
     await inTime(clock, REPAIR_TIMEOUT_MS, this.#waiting.promise)

@@ -1,6 +1,7 @@
 import type { Journal } from '../../log/io/journal.ts'
 import { moveRemainders, remainderText } from '../../profile/directory/remainders.ts'
-import { closeSecretFiles } from '../../profile/environment/secret-files.ts'
+import { closeSecretFiles, closeToOthers } from '../../profile/environment/secret-files.ts'
+import { DEFAULT_PROFILE } from '../../profile/names.ts'
 import { renameIdentity } from '../../profile/state/gateway-state.ts'
 import { writeDesired } from '../../profile/state/state.ts'
 import type { Warning } from '../../protocol/control.ts'
@@ -21,6 +22,10 @@ export interface ProfileSlotsOptions {
   readonly journal: Journal
   /** HERMES_GATEWAY_BOOTSTRAP_STATE */
   readonly bootstrap: string | undefined
+  /** Its files are another user's. */
+  readonly isWalled: (profile: string) => boolean
+  /** The container has ids for walls, so the directories of the others are closed. */
+  readonly hasWalls: boolean
   /** The profile whose gateway is the main program: its slot is registered and stays down. */
   readonly heldByMain: string | undefined
   /** A second look is due; it may turn out that the volume is no longer ours. */
@@ -156,6 +161,15 @@ export class ProfileSlots {
     }
   }
 
+  #close(profile: string): void {
+    const { home, isWalled, hasWalls } = this.#options
+    if (isWalled(profile)) return
+    const dir = profileDir(home, profile)
+    for (const line of closeSecretFiles(dir)) this.#stateFiles.log(line)
+    const problem = hasWalls && profile !== DEFAULT_PROFILE ? closeToOthers(dir) : undefined
+    if (problem !== undefined) this.#stateFiles.log(problem)
+  }
+
   #applyOne(step: ReconcileStep): string {
     const { table, journal, home } = this.#options
     switch (step.type) {
@@ -163,7 +177,7 @@ export class ProfileSlots {
         const key = gatewaySlot(step.profile)
         for (const warning of step.warnings) this.#stateFiles.log(warning)
         this.#settleFiles(step)
-        for (const line of closeSecretFiles(profileDir(home, step.profile))) this.#stateFiles.log(line)
+        this.#close(step.profile)
         table.register(key, step.start)
         return `${key}: ${step.start ? 'started' : 'registered, down'}`
       }

@@ -9,7 +9,7 @@ type Startable = Pick<Required<StoredSlot>, 'slot' | 'launch' | 'normallyUp'> &
   Pick<StoredSlot, 'job'> & { readonly key: string }
 
 export interface SlotStartsOptions {
-  readonly launcher: Pick<Launcher, 'isOfInit' | 'script' | 'finishScript'>
+  readonly launcher: Pick<Launcher, 'isOfInit' | 'script' | 'finishScript' | 'isWalled'>
   readonly dirs: Pick<SlotDirs, 'ensure' | 'openNow' | 'writeRun'>
   readonly send: (message: ToInit) => void
 }
@@ -62,6 +62,7 @@ export class SlotStarts {
       notificationFd: program === 'run' && launch.readiness.by === 'fd' ? launch.readiness.fd : null,
       killLeftovers: launch.killLeftovers,
       ...(program === 'finish' && { program }),
+      ...(this.#options.launcher.isWalled(key) && { walled: true }),
     })
   }
 

@@ -85,6 +85,27 @@ export function readTail(path: string, maxBytes: number): SmallFile {
 export const readRegularFile = (path: string, maxBytes: number): string | undefined =>
   unlessCode(['ENOENT'], () => readRegularBytes(path, maxBytes).toString('utf8'))
 
+/**
+ * The same for a file in a directory of another user: neither a link nor a second name of a file elsewhere.
+ * @throws Error likewise
+ */
+export const readOwnFile = (path: string, maxBytes: number): string | undefined =>
+  unlessCode(['ENOENT'], () => {
+    try {
+      const file = openRegular(path, 'refused')
+      try {
+        if (file.stat.nlink !== 1) throw new UnreadableFile('has several names')
+        return readAtMost(file, maxBytes).toString('utf8')
+      } finally {
+        closeSync(file.fd)
+      }
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ELOOP')
+        throw new Error('it is a link, which may not be followed here')
+      throw error instanceof UnreadableFile ? new Error(`it ${error.message}`, { cause: error }) : error
+    }
+  })
+
 /** Like {@link readSmallFile}, for a secret that is mounted, often behind a link. A missing file is a problem, too. */
 export function readMountedFile(path: string, maxBytes: number): SmallFile {
   try {

@@ -11,6 +11,7 @@ export type OwnProgram =
   | 'services'
   | 'slot-secrets'
   | 'supervisor'
+  | 'walls'
 
 /**
  * Options of every Node process that we start, for any user. Without the first one, USR1 opens an inspector, a port
@@ -37,6 +38,7 @@ const options: Readonly<Record<OwnProgram, readonly string[]>> = {
   services: EVERY,
   'slot-secrets': EVERY,
   supervisor: [...EVERY, SMALL_HEAP],
+  walls: EVERY,
 }
 
 /**

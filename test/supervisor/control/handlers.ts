@@ -27,6 +27,7 @@ export const handlers = (some: Partial<Handlers>): Handlers => ({
   signal: nobody,
   reconcile: nobody,
   'reload-services': nobody,
+  unwall: nobody,
   register: nobody,
   unregister: nobody,
   deaths: nobody,

@@ -5,6 +5,7 @@ import { ConsoleWriter } from '../../../src/log/io/console.ts'
 import type { Sequenced, ToInit } from '../../../src/protocol/init.ts'
 import type { Slot } from '../../../src/slot/slot.ts'
 import { Launcher } from '../../../src/supervisor/launch/launcher.ts'
+import { ProfileWalls } from '../../../src/supervisor/launch/profile-walls.ts'
 import { SlotDirs } from '../../../src/supervisor/s6/slot-dir.ts'
 import { ChildReports } from '../../../src/supervisor/slots/child-reports.ts'
 import type { SlotObserver } from '../../../src/supervisor/slots/entry.ts'
@@ -94,6 +95,7 @@ function makeTable({
         layout: 'private',
         install: '/nowhere',
         identity,
+        walls: new ProfileWalls({ home, identity }),
         service: () => undefined,
         warn,
       }),

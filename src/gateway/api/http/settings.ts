@@ -50,6 +50,12 @@ export function apiSettings(
       keyHint(owner),
     )
   }
+  if (key === null && environment.HERMES_PROFILE_UIDS) {
+    throw misconfigured(
+      'API_SERVER_KEY must be set where profiles can be walled (HERMES_PROFILE_UIDS): each of them reaches this address',
+      keyHint(owner),
+    )
+  }
   return { host, port, key, origins: parseOrigins(environment.API_SERVER_CORS_ORIGINS, key !== null, owner) }
 }
 
