@@ -156,8 +156,7 @@ function makeWalls({ given, directories, processes, log }: BaseParts): ProfileWa
   const { options, facts } = given
   const { home, fd } = { home: facts.home, ...directories.home }
   if (!facts.dropped) return undefined
-  const isRecorded = lstatSync(`/proc/self/fd/${fd}/${WALLS_FILE}`, { throwIfNoEntry: false }) !== undefined
-  if (facts.walls === undefined && !isRecorded) return undefined
+  if (facts.walls === undefined && !isRecorded(`/proc/self/fd/${fd}/${WALLS_FILE}`)) return undefined
   return new ProfileWalls({
     home,
     homeId: directories.home.id,
@@ -168,6 +167,18 @@ function makeWalls({ given, directories, processes, log }: BaseParts): ProfileWa
     file: directories.run.paths.walls,
     log,
   })
+}
+
+/**
+ * Without DAC_OVERRIDE, or on a file system that does not trust root, init may not look. Then no wall can be had, and a
+ * profile that the supervisor calls walled is not started.
+ */
+function isRecorded(file: string): boolean {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false }) !== undefined
+  } catch {
+    return false
+  }
 }
 
 /** The programs in slots. */

@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import { expect, test } from 'vitest'
 import { CODE_LOADERS } from '../../../src/system/programs/own-node.ts'
 import type { BoxOptions } from '../../support/container/blueprint.ts'
-import { type Box, gatewayOf, startContainer } from '../../support/container/container.ts'
+import { type Box, gatewayOf, lives, startContainer } from '../../support/container/container.ts'
 import { waitFor } from '../../support/wait.ts'
 
 /** The place where each program of this container records how it was started. */
@@ -44,6 +44,17 @@ async function starts(box: Box): Promise<readonly Start[]> {
   })
 }
 
+/** Asks the dashboard for its tools. */
+const TOOLS = `fetch('http://127.0.0.1:9119/mcp', {
+  method: 'POST',
+  headers: {
+    authorization: 'Bearer ' + process.argv[1],
+    accept: 'application/json, text/event-stream',
+    'content-type': 'application/json',
+  },
+  body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'tools/list' }),
+}).then((answer) => { process.exitCode = answer.ok ? 0 : 1 })`
+
 /** The process whose socket listens on the inspector's port; undefined: none does. */
 const inspector = `inode=$(awk '$2 ~ /:240D$/ && $4 == "0A" { print $10 }' /proc/net/tcp)
 [ -n "$inode" ] && ls -l /proc/[0-9]*/fd 2>/dev/null | awk -v inode="$inode" '/^\\/proc/ { split($0, part, "/") } index($0, "socket:[" inode "]") { print part[3] }'`
@@ -54,7 +65,9 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
     command: ['sh', '-c', "trap '' USR1; exec sleep 100000"],
     env: {
       HERMES_DASHBOARD: '1',
-      HERMES_DASHBOARD_INSECURE: '1',
+      HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
+      HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'correct horse',
+      HERMES_PROFILE_UIDS: '20000-20009',
       API_SERVER_ENABLED: '1',
       API_SERVER_KEY_FILE: '/opt/data/key',
     },
@@ -79,13 +92,19 @@ secrets: {WORD: {file: /opt/data/key}}
   await box.exec(['hermes', 'kanban', 'work'])
   // Nothing listens there: the client of the database is loaded all the same.
   await box.exec(['env', 'HERMES_KANBAN_DATABASE=postgres://127.0.0.1:1/none', 'hermes', 'kanban', 'list'])
+  const token = (await box.ok('hermes', 'token', 'create', 'assistant', '--scope', 'read')).trim()
+  await box.ok('node', '-e', TOOLS, token)
   await box.ok('s6-svstat', '/run/service/web')
   await box.ok('hermes', 'profile', 'list')
   await box.ok('env', 'EDITOR=true', 'hermes', 'config', 'edit')
   await box.ok('env', 'HERMES_BACKUP_PASSPHRASE_FILE=/opt/data/key', 'hermes', 'backup', '--encrypt')
   await box.ok('hermes', 'healthcheck')
 
-  const seen = await starts(box)
+  // Without uids for profiles, another program gives files back.
+  await using unwalled = await recording({ files: { desired_state: 'running\n', 'config.yaml': lives() } })
+  await unwalled.up('gateway-default')
+
+  const seen = [...(await starts(box)), ...(await starts(unwalled))]
   const files = readdirSync('bin', { recursive: true, encoding: 'utf8' })
   const programs = files.flatMap((path) => (path.endsWith('.ts') ? [basename(path, '.ts')] : []))
   expect([...new Set(seen.map(({ name }) => name))].sort()).toEqual(programs.sort())
