@@ -2,7 +2,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, chownSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { findIdentity, type IdentitySources } from '../../src/cli/terminal/drop.ts'
+import { findIdentity, findWalled, type IdentitySources } from '../../src/cli/terminal/drop.ts'
 import { program } from '../support/install.ts'
 import { scratchDir } from '../support/scratch.ts'
 import { named, whyNotRoot } from '../support/tools.ts'
@@ -192,3 +192,38 @@ describe.skipIf(!isRoot || spawnSync('unshare', ['--mount', 'true']).status !== 
     )
   },
 )
+
+describe('the user that root becomes for a walled profile', () => {
+  const found = (profile: string | undefined, args: readonly string[]) =>
+    findWalled({ profile, args }, '/opt/data', join(dir, 'walls'))
+
+  test('is hermes without the file of init', () => expect(found('coder', ['chat'])).toBeUndefined())
+
+  test.skipIf(!isRoot)(named('is its own for commands that act in its directory, and hermes for others', whyNotRoot), () => {
+    writeFileSync(join(dir, 'walls'), '{"coder":20000}', { mode: 0o644 })
+    const own = { uid: 20_000, gid: 20_000, groups: [], user: 'coder', home: '/opt/data/profiles/coder/home' }
+    for (const args of [['chat'], ['config', 'set'], ['env'], ['login'], ['setup'], ['gateway'], ['gateway', 'run']])
+      expect([args, found('coder', args)]).toEqual([args, own])
+    for (const args of [['gateway', 'stop'], ['status'], ['kanban', 'work'], ['profile', 'wall', 'coder', '--off'], []])
+      expect([args, found('coder', args)]).toEqual([args, undefined])
+    expect(found(undefined, ['chat'])).toBeUndefined()
+    for (const name of ['other', 'constructor', '__proto__']) expect(found(name, ['chat'])).toBeUndefined()
+  })
+
+  test.skipIf(!isRoot)(named('is never one that another user could have named', whyNotRoot), () => {
+    const file = join(dir, 'walls')
+    for (const uid of ['0', '-1', '1.5', '"20000"', 'null']) {
+      writeFileSync(file, `{"coder":${uid}}`, { mode: 0o644 })
+      expect(() => found('coder', ['chat'])).toThrow('does not contain uids')
+    }
+    writeFileSync(file, '{"coder":20000}')
+    chmodSync(file, 0o664)
+    expect(() => found('coder', ['chat'])).toThrow('is not writable by root alone')
+    chmodSync(file, 0o644)
+    chownSync(file, 20_000, 20_000)
+    expect(() => found('coder', ['chat'])).toThrow('is not writable by root alone')
+    chownSync(file, 0, 0)
+    symlinkSync(file, `${file}.link`)
+    expect(() => findWalled({ profile: 'coder', args: ['chat'] }, '/', `${file}.link`)).toThrow('by root alone')
+  })
+})

@@ -44,6 +44,20 @@ test.each([{}, { BASIC_AUTH_USERNAME: 'me' }, { BASIC_AUTH_PASSWORD: 'x' }, { OI
   },
 )
 
+test('where profiles can be walled, it needs a log-in on every address, whatever the switch says', () => {
+  const walled = (host: string, settings: Record<string, string>, insecure = false) =>
+    decideGate({ host, port: 9119, insecure, hasWalls: true, setting: (name) => settings[name] })
+  for (const host of ['127.0.0.1', 'localhost', '0.0.0.0'])
+    for (const insecure of [false, true]) {
+      expect(walled(host, password, insecure)).toEqual({ kind: 'login', providers: ['basic'] })
+      expect(walled(host, {}, insecure)).toMatchObject({
+        kind: 'refused',
+        why: expect.stringContaining('HERMES_PROFILE_UIDS'),
+        next: expect.stringContaining('HERMES_DASHBOARD_BASIC_AUTH_USERNAME'),
+      })
+    }
+})
+
 test('only the switch opens it', () => {
   expect(decide('0.0.0.0', {}, true)).toEqual({ kind: 'insecure' })
 })

@@ -25,6 +25,17 @@ describe('settings of the API server', () => {
     }
   })
 
+  test('where profiles can be walled, it needs a key on every address', () => {
+    const uids = { HERMES_PROFILE_UIDS: '20000-29999' }
+    const { message, exitCode } = failure(uids)
+    expect({ message, exitCode }).toEqual({
+      message:
+        'API_SERVER_KEY must be set where profiles can be walled (HERMES_PROFILE_UIDS): each of them reaches this address',
+      exitCode: 78,
+    })
+    expect(settings({ API_SERVER_ENABLED: '1', API_SERVER_KEY: '12345678', ...uids })).toMatchObject({ key: '12345678' })
+  })
+
   test('origins of web pages are taken as browsers write them', () => {
     const origins = (text: string, key = '12345678') =>
       settings({ API_SERVER_ENABLED: '1', API_SERVER_KEY: key, API_SERVER_CORS_ORIGINS: text })?.origins

@@ -29,7 +29,7 @@ export class Unwalling {
 
   /** @throws HermesError REFUSED, EXISTS, FAILED, TIMED_OUT */
   async run(profile: string): Promise<void> {
-    const { walls, table, clock, send } = this.#options
+    const { walls, table } = this.#options
     const slot = table.get(gatewaySlot(profile))?.slot
     if (slot !== undefined && isOccupied(slot))
       throw new HermesError('REFUSED', `the gateway of "${profile}" runs, so its wall stays`, {
@@ -39,6 +39,17 @@ export class Unwalling {
       throw new HermesError('EXISTS', `the wall of "${profile}" is being taken down already`)
     const wall = walls.remove(profile)
     if (wall === undefined) throw new HermesError('REFUSED', `profile "${profile}" is not walled`)
+    try {
+      await this.#givenBack(profile)
+    } catch (error) {
+      // init starts nothing of it now; with its record it can be taken down again.
+      walls.restore(profile, wall)
+      throw error
+    }
+  }
+
+  async #givenBack(profile: string): Promise<void> {
+    const { clock, send } = this.#options
     const waiting = Promise.withResolvers<Answer>()
     this.#waiting.set(profile, waiting)
     try {
@@ -49,9 +60,7 @@ export class Unwalling {
       this.#waiting.delete(profile)
     }
     const { problem } = await waiting.promise
-    if (problem === undefined) return
-    walls.restore(profile, wall)
-    throw new HermesError('FAILED', `the wall of "${profile}" stays: ${problem}`)
+    if (problem !== undefined) throw new HermesError('FAILED', `the wall of "${profile}" stays: ${problem}`)
   }
 
   answer(message: Answer): void {

@@ -8,6 +8,7 @@ const RANGE = '20000-20009'
 const config = (more = ''): string =>
   `gateway:\n${more}  command: [/bin/sh, -c, "echo alive; echo $TOKEN >sessions/seen; exec sleep 1000000"]\n`
 const own = '  user: own\n'
+const HOSTILE = '/opt/data/profiles/hostile'
 
 /** The profile's files besides its settings. */
 const files = (name: string): Readonly<Record<string, string>> => ({
@@ -30,6 +31,7 @@ const attempts = (victim: string, pid: number, supervisor: number): Readonly<Rec
     'list its directory': `ls ${dir}/`,
     'read config.yaml': `cat ${dir}/config.yaml`,
     'read its log': `cat /opt/data/logs/gateways/${victim}/current`,
+    'list its logs': `ls /opt/data/logs/gateways/${victim}/`,
     'read its log as it is written': `dd if=/run/hermes/log/gateway-${victim} iflag=nonblock count=0`,
     'write into its log': `dd of=/run/hermes/log/gateway-${victim} oflag=nonblock count=0 if=/dev/null conv=notrunc`,
     'read its script': `cat /run/service/gateway-${victim}/run`,
@@ -37,6 +39,8 @@ const attempts = (victim: string, pid: number, supervisor: number): Readonly<Rec
     'look at its open files': `ls /proc/${pid}/fd/`,
     'enter its working directory': `cd /proc/${pid}/cwd/`,
     'read its memory': `dd if=/proc/${pid}/mem count=0`,
+    'look at its limits': `prlimit --pid ${pid} --nofile`,
+    'change its priority': `renice -n 0 -p ${pid}`,
     'signal it': `kill -0 ${pid}`,
     'signal the supervisor': `kill -0 ${supervisor}`,
     'signal init': 'kill -0 1',
@@ -44,6 +48,8 @@ const attempts = (victim: string, pid: number, supervisor: number): Readonly<Rec
     'write its desired state': `: >>${dir}/desired_state`,
     'make a file in its directory': `: >${dir}/new-by-other && rm ${dir}/new-by-other`,
     'put a link in its directory': `ln -s /etc/passwd ${dir}/link-by-other && rm ${dir}/link-by-other`,
+    'keep its config.yaml under a second name': `ln ${dir}/config.yaml ${HOSTILE}/second && rm ${HOSTILE}/second`,
+    'get the group of hermes from a program': `cp /usr/bin/id ${HOSTILE}/id && chmod 2755 ${HOSTILE}/id && ${HOSTILE}/id -g | grep -x 10000`,
     'make a profile': 'mkdir /opt/data/profiles/made-by-other && rmdir /opt/data/profiles/made-by-other',
     'make a file at the top of the volume': ': >/opt/data/made-by-other && rm /opt/data/made-by-other',
     'read the record of the walls': 'cat /opt/data/walls.json',
@@ -51,6 +57,8 @@ const attempts = (victim: string, pid: number, supervisor: number): Readonly<Rec
     'write what root trusts': ': >>/run/hermes/walls',
     'read the prompt of the default profile': 'cat /opt/data/SOUL.md',
     'read the logs of the supervisor': 'cat /opt/data/logs/supervisor.log',
+    'read a secret of the container': 'cat /run/s6/container_environment/API_SERVER_KEY',
+    'read the board': 'hermes kanban list',
     'command the slots': `: >>/run/service/gateway-${victim}/supervise/control`,
     'ask the supervisor': 'hermes status',
     'change the slots': `: >/run/service/gateway-${victim}/by-other && rm /run/service/gateway-${victim}/by-other`,
@@ -107,7 +115,7 @@ test('a hostile profile behind a wall gets at nothing of others, and its wall st
   using home = keptHome()
   await using box = await startContainer({
     home: home.path,
-    env: { HERMES_PROFILE_UIDS: RANGE },
+    env: { HERMES_PROFILE_UIDS: RANGE, API_SERVER_KEY: 'k'.repeat(40) },
     files: {
       ...files('hostile'),
       'profiles/hostile/config.yaml': config(own),
@@ -129,7 +137,10 @@ test('a hostile profile behind a wall gets at nothing of others, and its wall st
   expect(field('Uid').split('\t')).toEqual(Array(4).fill(`${enemy}`))
   expect(field('Gid').split('\t')).toEqual(Array(4).fill(`${enemy}`))
   expect(['Groups', 'NoNewPrivs', 'CapBnd', 'CapEff'].map(field)).toEqual(['', '1', '0'.repeat(16), '0'.repeat(16)])
-  const seen = '/opt/data/profiles/hostile/sessions/seen'
+  const environment = await asUid(box, enemy, `tr '\\0' '\\n' </proc/${hostile?.pid}/environ`)
+  expect(environment.stdout).toContain('HERMES_PROFILE=hostile')
+  expect(environment.stdout).not.toContain('kkkk')
+  const seen = `${HOSTILE}/sessions/seen`
   await waitFor('the gateway to have read its .env', async () => expect(await box.ok('cat', seen)).toBe('of-hostile\n'))
   expect(await ownerOf(box, 'victim', 'victim/.env', 'victim/auth.json', 'victim/sessions', 'plain')).toEqual([
     `victim ${other}:10000 2770`,
@@ -162,13 +173,12 @@ test('a hostile profile behind a wall gets at nothing of others, and its wall st
   expect((await box.hermes('doctor')).stdout).toMatch(/profile plain is not walled/)
 
   // Its settings become those of another, or name less of a wall: neither counts.
-  const dir = '/opt/data/profiles/hostile'
-  await asUid(box, enemy, `cd ${dir} && rm config.yaml && ln -s ../victim/config.yaml config.yaml`)
+  await asUid(box, enemy, `cd ${HOSTILE} && rm config.yaml && ln -s ../victim/config.yaml config.yaml`)
   await box.hermes('-p', 'hostile', 'gateway', 'restart')
   expect(await box.ok('cat', '/run/service/gateway-hostile/run')).not.toContain('of-victim')
   expect(await box.ok('cat', '/run/service/gateway-hostile/run')).not.toContain('echo alive')
   const lesser = 'gateway: {essential: true, command: [/bin/sh, -c, exec sleep 1000000]}'
-  await asUid(box, enemy, `cd ${dir} && rm config.yaml && echo '${lesser}' >config.yaml && chmod 644 config.yaml`)
+  await asUid(box, enemy, `cd ${HOSTILE} && rm config.yaml && echo '${lesser}' >config.yaml && chmod 644 config.yaml`)
   await box.ok('hermes', '-p', 'hostile', 'gateway', 'restart')
   const again = await box.up('gateway-hostile')
   expect(await box.ok('stat', '-c', '%u', `/proc/${again.pid}`)).toBe(`${enemy}\n`)
