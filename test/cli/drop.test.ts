@@ -199,16 +199,25 @@ describe('the user that root becomes for a walled profile', () => {
 
   test('is hermes without the file of init', () => expect(found('coder', ['chat'])).toBeUndefined())
 
-  test.skipIf(!isRoot)(named('is its own for commands that act in its directory, and hermes for others', whyNotRoot), () => {
-    writeFileSync(join(dir, 'walls'), '{"coder":20000}', { mode: 0o644 })
-    const own = { uid: 20_000, gid: 20_000, groups: [], user: 'coder', home: '/opt/data/profiles/coder/home' }
-    for (const args of [['chat'], ['config', 'set'], ['env'], ['login'], ['setup'], ['gateway'], ['gateway', 'run']])
-      expect([args, found('coder', args)]).toEqual([args, own])
-    for (const args of [['gateway', 'stop'], ['status'], ['kanban', 'work'], ['profile', 'wall', 'coder', '--off'], []])
-      expect([args, found('coder', args)]).toEqual([args, undefined])
-    expect(found(undefined, ['chat'])).toBeUndefined()
-    for (const name of ['other', 'constructor', '__proto__']) expect(found(name, ['chat'])).toBeUndefined()
-  })
+  test.skipIf(!isRoot)(
+    named('is its own for commands that act in its directory, and hermes for others', whyNotRoot),
+    () => {
+      writeFileSync(join(dir, 'walls'), '{"coder":20000}', { mode: 0o644 })
+      const own = { uid: 20_000, gid: 20_000, groups: [], user: 'coder', home: '/opt/data/profiles/coder/home' }
+      for (const args of [['chat'], ['config', 'set'], ['env'], ['login'], ['setup'], ['gateway'], ['gateway', 'run']])
+        expect([args, found('coder', args)]).toEqual([args, own])
+      for (const args of [
+        ['gateway', 'stop'],
+        ['status'],
+        ['kanban', 'work'],
+        ['profile', 'wall', 'coder', '--off'],
+        [],
+      ])
+        expect([args, found('coder', args)]).toEqual([args, undefined])
+      expect(found(undefined, ['chat'])).toBeUndefined()
+      for (const name of ['other', 'constructor', '__proto__']) expect(found(name, ['chat'])).toBeUndefined()
+    },
+  )
 
   test.skipIf(!isRoot)(named('is never one that another user could have named', whyNotRoot), () => {
     const file = join(dir, 'walls')

@@ -33,7 +33,9 @@ describe('settings of the API server', () => {
         'API_SERVER_KEY must be set where profiles can be walled (HERMES_PROFILE_UIDS): each of them reaches this address',
       exitCode: 78,
     })
-    expect(settings({ API_SERVER_ENABLED: '1', API_SERVER_KEY: '12345678', ...uids })).toMatchObject({ key: '12345678' })
+    expect(settings({ API_SERVER_ENABLED: '1', API_SERVER_KEY: '12345678', ...uids })).toMatchObject({
+      key: '12345678',
+    })
   })
 
   test('origins of web pages are taken as browsers write them', () => {

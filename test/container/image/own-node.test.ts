@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import { expect, test } from 'vitest'
 import { CODE_LOADERS } from '../../../src/system/programs/own-node.ts'
 import type { BoxOptions } from '../../support/container/blueprint.ts'
-import { type Box, gatewayOf, lives, startContainer } from '../../support/container/container.ts'
+import { type Box, gatewayOf, startContainer } from '../../support/container/container.ts'
 import { waitFor } from '../../support/wait.ts'
 
 /** The place where each program of this container records how it was started. */
@@ -75,7 +75,6 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
       HERMES_DASHBOARD: '1',
       HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
       HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'correct horse',
-      HERMES_PROFILE_UIDS: '20000-20009',
       API_SERVER_ENABLED: '1',
       API_SERVER_KEY_FILE: '/opt/data/key',
     },
@@ -110,11 +109,7 @@ secrets: {WORD: {file: /opt/data/key}}
   await box.ok('env', 'HERMES_BACKUP_PASSPHRASE_FILE=/opt/data/key', 'hermes', 'backup', '--encrypt')
   await box.ok('hermes', 'healthcheck')
 
-  // Without uids for profiles, another program gives files back.
-  await using unwalled = await recording({ files: { desired_state: 'running\n', 'config.yaml': lives() } })
-  await unwalled.up('gateway-default')
-
-  const seen = [...(await starts(box)), ...(await starts(unwalled))]
+  const seen = await starts(box)
   const files = readdirSync('bin', { recursive: true, encoding: 'utf8' })
   const programs = files.flatMap((path) => (path.endsWith('.ts') ? [basename(path, '.ts')] : []))
   expect([...new Set(seen.map(({ name }) => name))].sort()).toEqual(programs.sort())

@@ -143,6 +143,7 @@ gateway:
       ready: { by: 'log', pattern: 'listening on \\d+' },
       startTimeoutMs: 5000,
       stopTimeoutMs: 0,
+      user: null,
       stopSignal: 'INT',
       essential: true,
       liveness: {

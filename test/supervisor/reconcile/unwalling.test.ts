@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { newSlot, type Slot, type SlotPolicy } from '../../../src/slot/slot.ts'
 import { Unwalling } from '../../../src/supervisor/reconcile/unwalling.ts'
-import type { SlotEntry } from '../../../src/supervisor/slots/table.ts'
+import type { SlotEntry } from '../../../src/supervisor/slots/entry.ts'
 import type { Wall } from '../../../src/walls/record.ts'
 import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 
