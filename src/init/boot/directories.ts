@@ -1,6 +1,6 @@
 import { splitSecrets } from '../../system/dashboard-secrets.ts'
 import type { Native } from '../../system/native/native.ts'
-import { storeEnvironment } from '../facts/environment.ts'
+import { storeEnvironment, storeSecret } from '../facts/environment.ts'
 import type { InitFacts, InitOptions } from '../facts/facts.ts'
 import { ExitCodeFile } from './exit-code-file.ts'
 import { type Home, openHome, setHomeMode } from './home.ts'
@@ -16,6 +16,8 @@ import {
   writeInitPid,
 } from './run-directory.ts'
 import { requireWritable } from './volume.ts'
+
+const API_KEY = 'API_SERVER_KEY'
 
 export interface Directories {
   readonly home: Home
@@ -48,7 +50,11 @@ export function makeDirectories(
   const { paths } = run
   makeRunDirectory(run, owner, () => lockRunDirectory(native, paths, home))
   if (facts.hasDatabase) makeBoardDirectory(paths.boardDir, owner)
-  storeEnvironment(paths.environmentDir, splitSecrets(environment).open)
+  const { open } = splitSecrets(environment)
+  const { [API_KEY]: key, ...others } = open
+  storeEnvironment(paths.environmentDir, facts.walls === undefined ? open : others)
+  // A walled profile could use the API of the default one.
+  if (facts.walls !== undefined && key !== undefined) storeSecret(paths.environmentDir, API_KEY, key, owner)
   writeIdentity(paths.identity, identity)
   writeInitPid(paths.initPid)
   const control = listenForClients(native, { path: paths.controlSocket, fd: controlFd, owner })
