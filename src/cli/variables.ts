@@ -68,6 +68,18 @@ export const VARIABLES: readonly VariableSpec[] = [
     'file with the hash of the password ([secrets in files](#secrets-in-files))',
   ),
   spec(
+    'HERMES_DASHBOARD_BASIC_AUTH_USERS',
+    '–',
+    'users with their roles, one a line: `NAME:ROLE:HASH` ([roles](access.md#roles-of-people))',
+  ),
+  spec('HERMES_DASHBOARD_BASIC_AUTH_USERS_FILE', '–', 'file with these users ([secrets in files](#secrets-in-files))'),
+  spec(
+    'HERMES_DASHBOARD_OIDC_ROLES',
+    'everyone is admin',
+    "roles of the provider's groups, `GROUP=ROLE,…` ([roles](access.md#roles-of-people))",
+  ),
+  spec('HERMES_DASHBOARD_OIDC_GROUPS_CLAIM', '`groups`', 'claim with the groups of a user'),
+  spec(
     'HERMES_DASHBOARD_ALLOWED_USERS',
     '–',
     'email addresses or subjects that may log in, separated by commas; if unset, everyone whom the provider accepts',

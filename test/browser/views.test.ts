@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { hashPassword } from '../../src/system/password-hash.ts'
 import type { Tab } from './browser.ts'
 import { openScene, PROGRAMS, type Scene } from './scene.ts'
 import { violations } from './violations.ts'
@@ -26,6 +27,7 @@ beforeAll(async () => {
       HERMES_DASHBOARD_TUI: '1',
       HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
       HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'correct horse',
+      HERMES_DASHBOARD_BASIC_AUTH_USERS: `eve:viewer:${await hashPassword('of eve')}`,
     },
   })
   await scene.command('config', 'set', 'kanban.dispatch_in_gateway', 'false')
@@ -175,4 +177,43 @@ test('the first view weighs no more than 150 kB', async () => {
   for (const { path, bytes } of loaded) expect(`${path} ${bytes > 0}`).toBe(`${path} true`)
   const total = loaded.reduce((sum, { bytes }) => sum + bytes, 0)
   expect(total).toBeLessThan(FIRST_VIEW_BYTES)
+})
+
+test('a viewer sees everything but the buttons, and the server refuses what a hidden one would do', async () => {
+  await using tab = await scene.tab()
+  const { page } = tab
+  await page.goto('/')
+  await page.getByLabel('Name').fill('eve')
+  await page.getByLabel('Password').fill('of eve')
+  await page.getByRole('button', { name: 'Log in' }).click()
+  await page.locator('[data-slot="gateway-coder"]').waitFor()
+  const shown = (name: string | RegExp) => page.getByRole('button', { name }).count()
+  expect([await shown('New profile'), await shown(/^(Start|Stop|Restart) /)]).toEqual([0, 0])
+  expect(await page.locator('.places a').allTextContents()).toEqual(['Overview', 'Kanban', 'Boots'])
+  await page.goto('/profiles/chatty')
+  await page.locator('.log-row.error').waitFor()
+  expect(await page.locator('.tabs a').allTextContents()).toEqual(['Log', 'Deaths', 'Sessions'])
+  await page.goto('/kanban')
+  await page.locator(`[data-card=${task}]`).click()
+  await page.locator('.task .comments li').waitFor()
+  expect([await shown('New task'), await shown('Edit'), await shown('Delete'), await shown('Comment')]).toEqual([
+    0, 0, 0, 0,
+  ])
+  expect(await page.getByLabel('Assignee').isDisabled()).toBe(true)
+  for (const path of ['/terminal', '/audit', '/profiles/coder?tab=settings']) {
+    await page.goto(path)
+    await page.locator('.empty').waitFor()
+  }
+  expect(tab.complaints).toEqual([])
+  const codes = await page.evaluate(async () => {
+    const token = document.querySelector<HTMLMetaElement>('meta[name="hermes-token"]')?.content ?? ''
+    const headers = { 'X-Hermes-Token': token, 'Content-Type': 'application/json' }
+    const ask = (url: string, body: object) => fetch(url, { method: 'POST', headers, body: JSON.stringify(body) })
+    const answers = [
+      await ask('/api/profiles/coder/gateway', { action: 'stop' }),
+      await ask('/api/kanban/tasks', { title: 'no' }),
+    ]
+    return Promise.all(answers.map(async (answer) => [answer.status, (await answer.json()).error]))
+  })
+  expect(codes).toEqual(Array(2).fill([403, 'insufficient_scope']))
 })

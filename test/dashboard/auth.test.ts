@@ -297,7 +297,7 @@ describe('passwords', () => {
     ]) {
       const all: Record<string, string> = { BASIC_AUTH_USERNAME: 'me', ...settings }
       const provider = basicProvider((name) => all[name])
-      expect(await provider?.check('me', 'secret')).toEqual({ subject: 'me' })
+      expect(await provider?.check('me', 'secret')).toEqual({ subject: 'me', scope: 'admin' })
       for (const [name, password] of [
         ['me', 'Secret'],
         ['me', ''],

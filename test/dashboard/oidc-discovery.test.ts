@@ -15,7 +15,7 @@ beforeEach(async () => {
   clock = fakeClock()
   provider = await startIdentityProvider({ redirectUri: REDIRECT_URI, accounts: { alice: {} } })
   const settings = { name: 'nous', issuer: provider.issuer, clientId: CLIENT.id, clientSecret: CLIENT.secret }
-  client = oidcProvider({ ...settings, scope: 'openid' }, clock)
+  client = oidcProvider({ ...settings, scope: 'openid' }, clock, undefined)
 })
 afterEach(async () => {
   client.close()

@@ -62,7 +62,7 @@ const jar = (cookies: readonly string[]): string => cookies.map((cookie) => cook
 describe('a session by password', () => {
   test('opens for a quarter of an hour, is renewed by itself, and is over after twelve hours', async () => {
     const { clock, sessions } = world([password])
-    const begun = sessions.begin(password, { identity: { subject: 'me' } }, PLACE)
+    const begun = sessions.begin(password, { identity: { subject: 'me', scope: 'admin' } }, PLACE)
     let cookie = jar(begun.cookies)
     expect(await sessions.read(cookie, PLACE)).toMatchObject({ kind: 'user', cookies: [] })
     clock.advance(15 * 60_000)
@@ -82,7 +82,7 @@ describe('a session by password', () => {
   test('is over when it was ended, the password changed, or the user was taken off the list', async () => {
     const allowed = { now: true }
     const { sessions, sealer, ended } = world([password], () => allowed.now)
-    const { cookies, session } = sessions.begin(password, { identity: { subject: 'me' } }, PLACE)
+    const { cookies, session } = sessions.begin(password, { identity: { subject: 'me', scope: 'admin' } }, PLACE)
     allowed.now = false
     expect((await sessions.read(jar(cookies), PLACE)).kind).toBe('anonymous')
     allowed.now = true
@@ -107,7 +107,11 @@ describe('a session by password', () => {
 })
 
 describe('a session by a provider', () => {
-  const grant = { identity: { subject: 'x', email: 'x@example.com' }, refreshToken: 'r0', expiresInS: 60 }
+  const grant = {
+    identity: { subject: 'x', email: 'x@example.com', scope: 'admin' as const },
+    refreshToken: 'r0',
+    expiresInS: 60,
+  }
 
   test('uses each refresh token once, however many requests come with it at the same time and shortly after', async () => {
     const provider = redirecting(async (token) => `r${Number(token.slice(1)) + 1}`)

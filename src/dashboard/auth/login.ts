@@ -16,6 +16,7 @@ import {
   type DashboardAuthProvider,
   type Grant,
   LoginRefused,
+  NoRole,
   type PasswordProvider,
   ProviderAway,
   type RedirectProvider,
@@ -111,6 +112,8 @@ export function login(facts: LoginFacts): Omit<Login, 'close'> {
       if (!(error instanceof ProviderAway || error instanceof LoginRefused)) throw error
       const event = error instanceof ProviderAway ? 'provider_away' : 'login_refused'
       count(request, { event, provider: provider.name, reason: error.message })
+      if (error instanceof NoRole)
+        throw forbidden('not_allowed', error.message, 'ask the operator for a role, then log in again')
       throw error instanceof ProviderAway ? providerAway(error) : badRequest(`the log-in failed: ${error.message}`)
     }
   }
@@ -235,6 +238,7 @@ const recognized = ({ session, cookies }: { session: Session; cookies: readonly 
   kind: 'user',
   token: session.token,
   viewer: viewerOf(session),
+  rights: { scope: session.scope, profiles: undefined },
   cookies,
 })
 

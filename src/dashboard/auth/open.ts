@@ -6,6 +6,7 @@ import type { LoginStorage } from './login-storage.ts'
 import type { Login } from './none.ts'
 import { parseAllowList } from './providers/allow-list.ts'
 import { basicProvider } from './providers/basic.ts'
+import { groupRoles } from './providers/group-roles.ts'
 import { oidcProvider, oidcSettings } from './providers/oidc.ts'
 import { TokenRevocations } from './providers/token-revocations.ts'
 import { RevokedSessions } from './revoked.ts'
@@ -26,7 +27,7 @@ export async function openLogin(facts: {
 }): Promise<Login> {
   const { clock, audit, keeping, setting, warn, closeOf } = facts
   const oidcSetting = oidcSettings(setting)
-  const oidc = oidcSetting && oidcProvider(oidcSetting, clock)
+  const oidc = oidcSetting && oidcProvider(oidcSetting, clock, groupRoles(setting))
   const basic = basicProvider(setting)
   const providers = [...(oidc === undefined ? [] : [oidc]), ...(basic === undefined ? [] : [basic])]
   const isAllowed = parseAllowList(setting('ALLOWED_USERS'), truthy(setting('ALLOW_UNVERIFIED_EMAIL')))

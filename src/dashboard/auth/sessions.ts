@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import * as z from 'zod/mini'
+import { SCOPES, type Scope } from '../../access/scope.ts'
 import type { Clock } from '../../system/clock.ts'
 import { type CookiePlace, deletions, readCookie, setCookie } from './cookies.ts'
 import { type IsAllowed, nameOf } from './providers/allow-list.ts'
@@ -26,6 +27,7 @@ const Sealed = z.object({
     subject: z.string(),
     email: z.optional(z.string()),
     emailVerified: z.optional(z.boolean()),
+    scope: z.enum(SCOPES),
   }),
   /** Unix ms: of the part that this is, and of the whole. */
   expiresMs: z.number(),
@@ -38,6 +40,7 @@ export interface Session {
   readonly id: string
   readonly user: string
   readonly provider: string
+  readonly scope: Scope
   /** Expiry of its first part, Unix ms; then it has to be renewed. */
   readonly expiresMs: number
   readonly endsMs: number
@@ -227,15 +230,17 @@ export class Sessions {
 
   #sessionOf({ session, provider, identity, expiresMs, endsMs }: Omit<Sealed, 'fingerprint'>): Session {
     const user = nameOf(plainIdentity(identity))
-    return { id: session, user, provider, expiresMs, endsMs, token: this.#facts.sealer.tokenOf(session) }
+    const { scope } = identity
+    return { id: session, user, provider, scope, expiresMs, endsMs, token: this.#facts.sealer.tokenOf(session) }
   }
 }
 
 const digestOf = (cookie: string): string => createHash('sha256').update(cookie).digest('base64url')
 
 /** Without keys whose value is undefined. */
-const plainIdentity = ({ subject, email, emailVerified }: Sealed['identity']): Grant['identity'] => ({
+const plainIdentity = ({ subject, email, emailVerified, scope }: Sealed['identity']): Grant['identity'] => ({
   subject,
+  scope,
   ...(email === undefined ? {} : { email }),
   ...(emailVerified === undefined ? {} : { emailVerified }),
 })

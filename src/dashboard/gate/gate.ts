@@ -31,9 +31,11 @@ export const isLoopback = (host: string): boolean =>
 /** Names of the providers that are configured. */
 export function providersOf(setting: GateFacts['setting']): readonly string[] {
   const hasPassword = setting('BASIC_AUTH_PASSWORD') !== undefined || setting('BASIC_AUTH_PASSWORD_HASH') !== undefined
+  const hasUser =
+    (setting('BASIC_AUTH_USERNAME') !== undefined && hasPassword) || setting('BASIC_AUTH_USERS') !== undefined
   return [
     ...(setting('OAUTH_CLIENT_ID') === undefined ? [] : [setting('OIDC_NAME') ?? 'nous']),
-    ...(setting('BASIC_AUTH_USERNAME') !== undefined && hasPassword ? ['basic'] : []),
+    ...(hasUser ? ['basic'] : []),
   ]
 }
 

@@ -41,7 +41,13 @@ export type Recognized =
       readonly reason: 'no_cookie' | 'invalid_or_expired_session'
       readonly cookies: readonly string[]
     }
-  | { readonly kind: 'user'; readonly token: string; readonly viewer: SignedIn; readonly cookies: readonly string[] }
+  | {
+      readonly kind: 'user'
+      readonly token: string
+      readonly viewer: SignedIn
+      readonly rights: Rights
+      readonly cookies: readonly string[]
+    }
 
 /** The holder of a valid API token. */
 export interface TokenOwner {
@@ -93,7 +99,7 @@ export interface Entered {
   readonly cookies: readonly string[]
 }
 
-/** Of people who are logged in, and of everybody where no log-in is needed. */
+/** Of everybody where no log-in is needed. */
 const EVERYTHING: Rights = { scope: 'admin', profiles: undefined }
 const METRICS: Rights = { scope: 'read', profiles: undefined }
 
@@ -134,7 +140,7 @@ async function passGates(app: AppFacts, facts: RequestFacts): Promise<Entered> {
     caller: found,
     viewer: found.kind === 'user' ? found.viewer : undefined,
     trusted: found.kind === 'user',
-    rights: found.kind === 'user' ? EVERYTHING : undefined,
+    rights: found.kind === 'user' ? found.rights : undefined,
     // A request for a public path must not delete a session cookie.
     cookies: found.kind === 'user' ? found.cookies : [],
   }
@@ -245,11 +251,12 @@ async function perform(app: AppFacts, name: HandledRoute, call: Unchecked): Prom
 const maxBodyBytes = ({ rules }: AppFacts, { caller }: Entered): number =>
   rules.gate.kind === 'login' && caller.kind === 'anonymous' ? MAX_STRANGER_BYTES : MAX_BODY_BYTES
 
-function servePage(app: AppFacts, facts: RequestFacts, { caller }: Entered): Response {
+function servePage(app: AppFacts, facts: RequestFacts, { caller, rights }: Entered): Response {
   const { page, rules, pageToken } = app
   if (isPage(facts.path)) {
     const html = pageText(page.dir, {
       token: caller.kind === 'user' ? caller.token : pageToken,
+      scope: rights?.scope,
       insecure: rules.gate.kind === 'insecure',
       terminal: page.terminal,
       nodes: page.nodes,

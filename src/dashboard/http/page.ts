@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
+import type { Scope } from '../../access/scope.ts'
 import { hasCode } from '../../system/error-code.ts'
 import { notFound, unavailable } from '../gate/refusals.ts'
 
@@ -7,6 +8,8 @@ import { notFound, unavailable } from '../gate/refusals.ts'
 export interface PageFacts {
   /** For `X-Hermes-Token`; undefined before the log-in. */
   readonly token: string | undefined
+  /** How much the user may do; undefined before the log-in. */
+  readonly scope: Scope | undefined
   readonly insecure: boolean
   readonly terminal: boolean
   /** The board is in a database, which other nodes may share. */
@@ -41,6 +44,7 @@ export function pageText(dir: string, facts: PageFacts): string {
   }
   const metas = [
     ...(facts.token === undefined ? [] : [meta('hermes-token', facts.token)]),
+    ...(facts.scope === undefined ? [] : [meta('hermes-scope', facts.scope)]),
     ...(facts.insecure ? [meta('hermes-insecure', '1')] : []),
     ...(facts.build === undefined ? [] : [meta('hermes-build', facts.build)]),
     ...licensesOf(dir).map((name) => meta('hermes-licenses', `assets/${name}`)),

@@ -1,13 +1,14 @@
 import { useComputed } from '@preact/signals'
 import type { ComponentChildren } from 'preact'
 import { useEffect } from 'preact/hooks'
+import type { Scope } from './core/rights.ts'
 import { profilePath, type Route } from './core/route.ts'
 import { Button } from './parts/button.tsx'
 import { Empty } from './parts/failure.tsx'
 import { Icon, type IconName } from './parts/icon.tsx'
 import { useInSteps } from './parts/in-steps.ts'
 import { StateDot } from './parts/state.tsx'
-import { useApp } from './stores/app-context.ts'
+import { useApp, useMay } from './stores/app-context.ts'
 import { gatewaySlot } from './stores/fleet.ts'
 import { Audit } from './views/audit.tsx'
 import { AwayBanner, InsecureBanner, NoticeList } from './views/banners.tsx'
@@ -25,13 +26,15 @@ const PLACES: readonly {
   readonly path: string
   readonly title: string
   readonly icon: IconName
+  /** Default: read. */
+  readonly needs?: Scope
 }[] = [
   { view: 'overview', path: '/', title: 'Overview', icon: 'overview' },
   { view: 'kanban', path: '/kanban', title: 'Kanban', icon: 'board' },
   { view: 'boots', path: '/boots', title: 'Boots', icon: 'boots' },
-  { view: 'audit', path: '/audit', title: 'Audit log', icon: 'audit' },
+  { view: 'audit', path: '/audit', title: 'Audit log', icon: 'audit', needs: 'operate' },
   { view: 'nodes', path: '/nodes', title: 'Nodes', icon: 'nodes' },
-  { view: 'terminal', path: '/terminal', title: 'Terminal', icon: 'terminal' },
+  { view: 'terminal', path: '/terminal', title: 'Terminal', icon: 'terminal', needs: 'admin' },
 ]
 
 export function Page() {
@@ -48,7 +51,11 @@ export function Page() {
         <Login />
       </>
     )
-  return <Shell route={route}>{route.view === 'terminal' && !facts.terminal ? <NoTerminal /> : viewOf(route)}</Shell>
+  return (
+    <Shell route={route}>
+      {route.view === 'terminal' && !facts.terminal ? <NoTerminal /> : <View route={route} />}
+    </Shell>
+  )
 }
 
 const NoTerminal = () => (
@@ -58,7 +65,10 @@ const NoTerminal = () => (
   />
 )
 
-function viewOf(route: Route) {
+/** A view whose requests would all be refused says so instead. */
+function View({ route }: { readonly route: Route }) {
+  const { needs = 'read' } = PLACES.find(({ view }) => view === route.view) ?? {}
+  if (!useMay()(needs)) return <Empty title="This page needs another role" hint="Ask the operator for it." />
   switch (route.view) {
     case 'overview':
       return <Overview />
@@ -83,6 +93,7 @@ function viewOf(route: Route) {
 
 function Shell({ route, children }: { readonly route: Route; readonly children: ComponentChildren }) {
   const { facts, router } = useApp()
+  const may = useMay()
   return (
     <div class="shell">
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
@@ -95,7 +106,8 @@ function Shell({ route, children }: { readonly route: Route; readonly children: 
         </a>
         <ul class="places">
           {PLACES.filter(
-            ({ view }) => (view !== 'terminal' || facts.terminal) && (view !== 'nodes' || facts.nodes),
+            ({ view, needs = 'read' }) =>
+              may(needs) && (view !== 'terminal' || facts.terminal) && (view !== 'nodes' || facts.nodes),
           ).map(({ view, path, title, icon }) => (
             <li key={view}>
               <a href={router.href(path)} data-view aria-current={route.view === view ? 'page' : undefined}>

@@ -13,7 +13,12 @@ import {
   type RunningDashboard,
   startDashboard,
 } from '../../support/dashboard/dashboard.ts'
-import { CLIENT, type IdentityProvider, startIdentityProvider } from '../../support/dashboard/identity-provider.ts'
+import {
+  type Account,
+  CLIENT,
+  type IdentityProvider,
+  startIdentityProvider,
+} from '../../support/dashboard/identity-provider.ts'
 import { installWithPage } from '../../support/dashboard/page.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { freePort } from '../../support/port.ts'
@@ -89,6 +94,35 @@ const profiles = (dashboard: RunningDashboard, cookie: string): Promise<Dashboar
   dashboard.ask('/api/auth/me', { headers: { cookie } })
 
 const audit = (): string => readFileSync(join(hermes.home, 'logs', 'dashboard-auth.log'), 'utf8')
+
+test('the groups of a user give a role; without one the log-in is refused, and a session ends with its role', async () => {
+  const accounts: Record<string, Account> = {
+    olga: { groups: ['staff', 'ops'] },
+    vera: { groups: ['staff'] },
+    otto: { groups: ['other'] },
+    nina: {},
+  }
+  await using provider = await identityProvider({ accounts, ttlS: 1 })
+  await using dashboard = await dashboardFor(provider.issuer, {
+    HERMES_DASHBOARD_OIDC_ROLES: 'staff=viewer,ops=operator',
+  })
+  const cookieOf = async (account: string) => cookieHeader((await signIn(dashboard, provider, account)).cookies())
+  const scopes = async (cookie: string) => (await profiles(dashboard, cookie)).json().scope
+  const [olga, vera] = [await cookieOf('olga'), await cookieOf('vera')]
+  expect([await scopes(olga), await scopes(vera)]).toEqual(['operate', 'read'])
+  expect((await dashboard.ask('/api/audit', { headers: { cookie: vera } })).json().error).toBe('insufficient_scope')
+  for (const [account, detail] of [
+    ['otto', 'no group of the user has a role in HERMES_DASHBOARD_OIDC_ROLES'],
+    ['nina', 'the provider sent no claim "groups", which HERMES_DASHBOARD_OIDC_ROLES needs'],
+  ] as const) {
+    const answer = await signIn(dashboard, provider, account)
+    expect([answer.code, answer.json()]).toEqual([403, expect.objectContaining({ error: 'not_allowed', detail })])
+  }
+  // Asked again when the first part of the session has ended: the groups of then count.
+  accounts.olga = { groups: ['other'] }
+  await waitFor('the session to end', async () => (await profiles(dashboard, olga)).code === 401)
+  expect(audit()).toContain('"event":"renewal_refused"')
+})
 
 test('the whole way there and back: code, PKCE, nonce, state; then a session of that user', async () => {
   await using provider = await identityProvider()

@@ -5,9 +5,11 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import { volumeTokenFile } from '../../../src/access/place.ts'
+import { ROLES, scopeOfRole } from '../../../src/access/role.ts'
 import { covers, SCOPES, type Scope } from '../../../src/access/scope.ts'
 import type { Audit } from '../../../src/dashboard/contract/access.ts'
 import { ROUTES, type Route } from '../../../src/dashboard/contract/routes.ts'
+import { hashPassword } from '../../../src/system/password-hash.ts'
 import { hermes as cli } from '../../support/cli.ts'
 import {
   type Asking,
@@ -34,7 +36,14 @@ let tokens: Readonly<Record<Scope, string>>
 let coder: string
 
 /** Trusted proxies, so that each test can come from an address of its own. */
-const ENV = { ...password, HERMES_DASHBOARD_TUI: '1', HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.1' }
+const ROLE_PASSWORD = 'of a role'
+const HASH = await hashPassword(ROLE_PASSWORD)
+const ENV = {
+  HERMES_DASHBOARD_BASIC_AUTH_USERS: ROLES.map((role) => `${role}:${role}:${HASH}`).join('\n'),
+  ...password,
+  HERMES_DASHBOARD_TUI: '1',
+  HERMES_DASHBOARD_TRUSTED_PROXIES: '127.0.0.1',
+}
 
 beforeAll(async () => {
   hermes = await startHermes({
@@ -82,6 +91,33 @@ function requestOf({ method, path, body, events }: Route, values: Readonly<Recor
 }
 // The WebSocket has a test of its own.
 const routes = Object.entries<Route>(ROUTES).filter(([, { socket }]) => socket === undefined)
+
+test.each(ROLES)(
+  'a person with the role %s opens exactly the routes of its scope, over the whole table',
+  async (role) => {
+    const loggedIn = await dashboard.ask('/auth/password-login', {
+      method: 'POST',
+      json: { username: role, password: ROLE_PASSWORD },
+      headers: { Origin: dashboard.origin, 'X-Forwarded-For': `198.51.100.${20 + ROLES.indexOf(role)}` },
+    })
+    const cookie = cookieHeader(loggedIn.cookies())
+    const page = (await dashboard.ask('/', { headers: { cookie } })).body
+    const scope = scopeOfRole(role) ?? 'read'
+    expect(page).toContain(`<meta name="hermes-scope" content="${scope}">`)
+    const headers = { cookie, Origin: dashboard.origin, 'X-Hermes-Token': pageToken(page) }
+    expect((await dashboard.ask('/api/auth/me', { headers })).json()).toMatchObject({ user: role, scope })
+    // A log-out would end the session on the way.
+    for (const [name, route] of routes.filter(([one]) => one !== 'logout')) {
+      const [method, path, json] = requestOf(route, { name: 'coder', id: 't_00000000' })
+      const answer = await dashboard.ask(path, { method, headers, ...(json === undefined ? {} : { json }) })
+      const isRefused =
+        answer.code === 401 ||
+        (answer.code === 403 && (answer.body === '' || answer.json().error === 'insufficient_scope'))
+      const opens = route.scope === 'anyone' || (route.scope !== 'node' && covers(scope, route.scope))
+      expect([name, answer.code, isRefused]).toEqual([name, answer.code, !opens])
+    }
+  },
+)
 
 describe('the table of routes, walked with each scope', () => {
   test.each(SCOPES)('%s opens exactly the routes that need no more', async (scope) => {

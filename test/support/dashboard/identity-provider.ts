@@ -33,6 +33,7 @@ export interface Account {
   readonly sub?: string
   readonly email?: string
   readonly email_verified?: boolean | string
+  readonly groups?: readonly string[]
 }
 
 type Algorithm = 'RS256' | 'ES256'
@@ -85,7 +86,7 @@ export async function startIdentityProvider(options: {
       },
     ],
     ...(clientAuthMethods && { clientAuthMethods: [...clientAuthMethods] }),
-    claims: { email: ['email', 'email_verified'] },
+    claims: { email: ['email', 'email_verified'], profile: ['groups'] },
     features: { revocation: { enabled: true } },
     findAccount: (_, id) => ({ accountId: accounts[id]?.sub ?? id, claims: () => ({ sub: id, ...accounts[id] }) }),
     issueRefreshToken: () => refreshTokens,

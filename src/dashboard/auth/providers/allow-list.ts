@@ -1,6 +1,6 @@
 import type { Identity } from './provider.ts'
 
-export type IsAllowed = (identity: Identity) => boolean
+export type IsAllowed = (identity: Omit<Identity, 'scope'>) => boolean
 
 /**
  * Decides which of a provider's users may log in.
@@ -19,4 +19,4 @@ export function parseAllowList(text: string | undefined, unverified: boolean): I
 }
 
 /** Display name of a user: the email address. */
-export const nameOf = ({ subject, email }: Identity): string => email ?? subject
+export const nameOf = ({ subject, email }: Pick<Identity, 'subject' | 'email'>): string => email ?? subject

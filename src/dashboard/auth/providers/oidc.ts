@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import type * as OpenId from 'openid-client'
+import type { Scope } from '../../../access/scope.ts'
 import type { Clock } from '../../../system/clock.ts'
 import { Discovery, type OidcSettings } from './discovery.ts'
+import type { GroupRoles } from './group-roles.ts'
 import { reasonOf } from './oidc-reason.ts'
 import { type Grant, type Identity, LoginRefused, ProviderAway, type RedirectProvider } from './provider.ts'
 
@@ -31,7 +33,7 @@ export function oidcSettings(setting: (name: string) => string | undefined): Oid
 }
 
 /** OpenID Connect: authorization code, PKCE and nonce. Metadata is requested at the first log-in, never at start. */
-export function oidcProvider(settings: OidcSettings, clock: Clock): RedirectProvider {
+export function oidcProvider(settings: OidcSettings, clock: Clock, roles: GroupRoles | undefined): RedirectProvider {
   const { name, issuer, clientId, scope } = settings
   const ending = new AbortController()
   const discovery = new Discovery(settings, clock, ending.signal)
@@ -41,7 +43,9 @@ export function oidcProvider(settings: OidcSettings, clock: Clock): RedirectProv
     kind: 'oidc',
     name,
     label: name,
-    fingerprint: createHash('sha256').update(`oidc\0${issuer}\0${clientId}`).digest('base64url'),
+    fingerprint: createHash('sha256')
+      .update(`oidc\0${issuer}\0${clientId}${roles === undefined ? '' : `\0${roles.print}`}`)
+      .digest('base64url'),
     async begin(redirectUri) {
       const { openid, config } = await discovery.fresh()
       const verifier = openid.randomPKCECodeVerifier()
@@ -62,20 +66,25 @@ export function oidcProvider(settings: OidcSettings, clock: Clock): RedirectProv
       const tokens = await doubting(openid, () => openid.authorizationCodeGrant(config, url, checks))
       const claims = tokens.claims()
       if (claims === undefined) throw new LoginRefused('the provider sent no ID token')
-      const missing = claims.email === undefined || claims.email_verified === undefined
+      const missing = claims.email === undefined || claims.email_verified === undefined || lacksGroups(roles, claims)
       const asks = missing && config.serverMetadata().userinfo_endpoint !== undefined
       const userinfo = asks
         ? await doubting(openid, () => openid.fetchUserInfo(config, tokens.access_token, claims.sub))
         : {}
-      return grantOf(tokens, identityOf(claims, userinfo))
+      return grantOf(tokens, { ...identityOf(claims, userinfo), scope: scopeOf(roles, claims, userinfo) })
     },
     async renew(refreshToken, identity) {
       const { openid, config } = await discovery.current()
       const tokens = await doubting(openid, () => openid.refreshTokenGrant(config, refreshToken))
-      const subject = tokens.claims()?.sub
+      const claims = tokens.claims()
+      const subject = claims?.sub
       if (subject !== undefined && subject !== identity.subject) throw new LoginRefused('another subject came back')
+      const asks = lacksGroups(roles, claims ?? {}) && config.serverMetadata().userinfo_endpoint !== undefined
+      const userinfo = asks
+        ? await doubting(openid, () => openid.fetchUserInfo(config, tokens.access_token, identity.subject))
+        : {}
       // A provider that does not rotate leaves the token out.
-      return { refreshToken, ...grantOf(tokens, identity) }
+      return { refreshToken, ...grantOf(tokens, { ...identity, scope: scopeOf(roles, claims ?? {}, userinfo) }) }
     },
     async revoke(refreshToken) {
       const { openid, config } = await discovery.current()
@@ -85,6 +94,15 @@ export function oidcProvider(settings: OidcSettings, clock: Clock): RedirectProv
     close: () => ending.abort(),
   }
 }
+
+type AnyClaims = Readonly<Record<string, unknown>>
+
+const lacksGroups = (roles: GroupRoles | undefined, claims: AnyClaims): boolean =>
+  roles !== undefined && claims[roles.claim] === undefined
+
+/** @throws NoRole */
+const scopeOf = (roles: GroupRoles | undefined, claims: AnyClaims, userinfo: AnyClaims): Scope =>
+  roles === undefined ? 'admin' : roles.scopeOf(claims[roles.claim] ?? userinfo[roles.claim])
 
 type Tokens = OpenId.TokenEndpointResponse & OpenId.TokenEndpointResponseHelpers
 
@@ -107,7 +125,7 @@ interface Claims {
  * does not apply to another, and only a literal true counts: some providers send the text "false".
  * @param userinfo claims from userinfo; empty if it was not requested
  */
-export function identityOf(claims: Claims & { readonly sub: string }, userinfo: Claims): Identity {
+export function identityOf(claims: Claims & { readonly sub: string }, userinfo: Claims): Omit<Identity, 'scope'> {
   const email = claims.email ?? userinfo.email
   const verified = claims.email_verified ?? (userinfo.email === email ? userinfo.email_verified : undefined)
   return {

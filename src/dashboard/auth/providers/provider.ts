@@ -1,4 +1,5 @@
 /** Ways to log in stand behind these interfaces; the rest of the dashboard knows no other. */
+import type { Scope } from '../../../access/scope.ts'
 
 /** A user identified by a provider. */
 export interface Identity {
@@ -7,6 +8,8 @@ export interface Identity {
   readonly email?: string
   /** true: the provider states that the address belongs to the user. */
   readonly emailVerified?: boolean
+  /** How much the user may do. */
+  readonly scope: Scope
 }
 
 /** Result of a finished log-in or renewal. */
@@ -70,5 +73,8 @@ export class ProviderAway extends Error {
 
 /** The provider refuses, or its answer cannot be trusted. */
 export class LoginRefused extends Error {
-  override readonly name = 'LoginRefused'
+  override readonly name: string = 'LoginRefused'
 }
+
+/** The provider vouches for the user, who has no role here. */
+export class NoRole extends LoginRefused {}

@@ -1,10 +1,13 @@
 /** Facts that the server wrote into the page's head. */
+import { type Scope, scopeOf } from '../core/rights.ts'
 
 export interface PageFacts {
   /** Prefix of our paths: empty, or `/hermes`. */
   readonly prefix: string
   /** Sent with each request; absent before the log-in. */
   readonly token: string | undefined
+  /** How much the user may do. */
+  readonly scope: Scope
   readonly insecure: boolean
   readonly terminal: boolean
   /** The board is in a database, which other nodes may share. */
@@ -22,6 +25,7 @@ export function readPageFacts(document: Document): PageFacts {
     // The attribute, not the property: that one is resolved against the page's address.
     prefix: (document.querySelector('base')?.getAttribute('href') ?? '/').replace(/\/$/, ''),
     token: meta('hermes-token'),
+    scope: scopeOf(meta('hermes-scope')),
     insecure: meta('hermes-insecure') !== undefined,
     terminal: meta('hermes-tui') !== undefined,
     nodes: meta('hermes-nodes') !== undefined,

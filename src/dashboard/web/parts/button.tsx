@@ -1,4 +1,6 @@
 import type { ComponentChildren } from 'preact'
+import type { Scope } from '../core/rights.ts'
+import { useMay } from '../stores/app-context.ts'
 import { Icon, type IconName } from './icon.tsx'
 
 interface ButtonProps {
@@ -10,6 +12,8 @@ interface ButtonProps {
   readonly type?: 'button' | 'submit'
   readonly disabled?: boolean | undefined
   readonly pressed?: boolean
+  /** Scope of what it does: users who lack it do not see the button. */
+  readonly needs?: Scope
   readonly onClick?: (event: MouseEvent) => void
 }
 
@@ -21,8 +25,10 @@ export function Button({
   type = 'button',
   disabled,
   pressed,
+  needs = 'read',
   onClick,
 }: ButtonProps) {
+  if (!useMay()(needs)) return null
   return (
     <button
       type={type}

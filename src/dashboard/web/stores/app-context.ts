@@ -5,6 +5,7 @@ import { useContext } from 'preact/hooks'
 import type { Me } from '../../contract/access.ts'
 import type { Client } from '../client/client.ts'
 import type { PageFacts } from '../client/page-facts.ts'
+import { covers, type Scope } from '../core/rights.ts'
 import type { Fleet } from './fleet.ts'
 import type { Notices } from './notices.ts'
 import type { Router } from './router.ts'
@@ -28,4 +29,10 @@ export function useApp(): App {
   const app = useContext(AppContext)
   if (app === undefined) throw new Error('the page is drawn outside of its context')
   return app
+}
+
+/** Tells whether the user has this scope: what needs it is not drawn otherwise. */
+export function useMay(): (needs: Scope) => boolean {
+  const { facts } = useApp()
+  return (needs) => covers(facts.scope, needs)
 }

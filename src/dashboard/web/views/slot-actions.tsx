@@ -38,6 +38,7 @@ export function SlotActions({ slotKey, slot, profile, wide = false, perform }: S
   return (
     <>
       <Button
+        needs="operate"
         icon={first}
         label={`${first === 'start' ? 'Start' : 'Stop'} ${name}`}
         tone={wide ? 'plain' : 'quiet'}
@@ -47,6 +48,7 @@ export function SlotActions({ slotKey, slot, profile, wide = false, perform }: S
         {wide ? (first === 'start' ? 'Start' : 'Stop') : undefined}
       </Button>
       <Button
+        needs="operate"
         icon="restart"
         label={`Restart ${name}`}
         tone={wide ? 'plain' : 'quiet'}

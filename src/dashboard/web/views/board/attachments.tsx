@@ -54,6 +54,7 @@ export function Attachments({ files, maxBytes, path, board, perform }: Attachmen
               {file.state !== 'there' && <span class="tag outcome-crashed">{file.state}</span>}
             </span>
             <Button
+              needs="board"
               icon="close"
               label={`Remove ${file.name}`}
               tone="quiet"
@@ -70,7 +71,7 @@ export function Attachments({ files, maxBytes, path, board, perform }: Attachmen
         aria-label="Files to add"
         onChange={(event) => void add(event.currentTarget)}
       />
-      <Button icon="plus" disabled={adding.value} onClick={() => chooser.current?.click()}>
+      <Button needs="board" icon="plus" disabled={adding.value} onClick={() => chooser.current?.click()}>
         Add files
       </Button>
       {name !== undefined && (

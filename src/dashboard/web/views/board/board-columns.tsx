@@ -10,7 +10,7 @@ import {
   nextTarget,
   type Status,
 } from '../../core/board-moves.ts'
-import { useApp } from '../../stores/app-context.ts'
+import { useApp, useMay } from '../../stores/app-context.ts'
 import type { BoardStore } from '../../stores/board.ts'
 import { followPress } from '../../stores/card-drag.ts'
 import { Card } from './card.tsx'
@@ -33,6 +33,7 @@ interface BoardColumnsProps {
  */
 export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
   const { notices } = useApp()
+  const isMember = useMay()('board')
   const board = useRef<HTMLDivElement>(null)
   const lifted = useSignal<Lifted | undefined>(undefined)
   const said = useSignal('')
@@ -76,7 +77,7 @@ export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
     const { key } = event
     if (held === undefined) {
       if (key === 'Enter') onOpen(task.id)
-      else if (key === ' ') {
+      else if (key === ' ' && isMember) {
         lifted.value = { task, by: 'key', over: task.status }
         said.value = `${task.title} is lifted. Left and right choose a column, Space puts it down, Escape leaves it in ${task.status}.`
       } else if (isFocusKey(key)) {
@@ -106,7 +107,7 @@ export function BoardColumns({ store, onOpen }: BoardColumnsProps) {
   }
 
   const onPress = (event: PointerEvent, task: Task): void => {
-    if (event.button !== 0 || board.current === null) return
+    if (event.button !== 0 || board.current === null || !isMember) return
     followPress(event, event.currentTarget as HTMLElement, board.current, {
       lifted: () => {
         lifted.value = { task, by: 'pointer', over: undefined }

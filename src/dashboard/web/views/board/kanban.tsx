@@ -3,7 +3,7 @@ import { useEffect, useLayoutEffect, useMemo } from 'preact/hooks'
 import { Button } from '../../parts/button.tsx'
 import { FailureMessage } from '../../parts/failure.tsx'
 import { Icon } from '../../parts/icon.tsx'
-import { useApp } from '../../stores/app-context.ts'
+import { useApp, useMay } from '../../stores/app-context.ts'
 import { type BoardStore, createBoard } from '../../stores/board.ts'
 import { BoardColumns } from './board-columns.tsx'
 import { BoardKeys } from './board-keys.tsx'
@@ -51,20 +51,21 @@ export function Kanban() {
 }
 
 function BoardHead({ store, open }: { readonly store: BoardStore; readonly open: Signal<Open> }) {
+  const isMember = useMay()('board')
   // Before it is painted: a key that is pressed as soon as the board is seen has its effect.
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       const typing = event.target instanceof Element && event.target.closest('input, textarea, select, dialog') !== null
       if (typing || event.ctrlKey || event.metaKey || event.altKey) return
       if (event.key === '?') open.value = { what: 'keys' }
-      if (event.key === 'n') {
+      if (event.key === 'n' && isMember) {
         event.preventDefault()
         open.value = { what: 'create' }
       }
     }
     document.addEventListener('keydown', onKey)
     return () => document.removeEventListener('keydown', onKey)
-  }, [open])
+  }, [open, isMember])
   return (
     <header class="page-head">
       <div class="title">
@@ -102,7 +103,7 @@ function BoardHead({ store, open }: { readonly store: BoardStore; readonly open:
         <Button icon="eye" onClick={() => (open.value = { what: 'dispatch' })}>
           Next tick
         </Button>
-        <Button icon="plus" tone="main" onClick={() => (open.value = { what: 'create' })}>
+        <Button needs="board" icon="plus" tone="main" onClick={() => (open.value = { what: 'create' })}>
           New task
         </Button>
       </div>

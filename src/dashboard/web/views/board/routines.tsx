@@ -51,12 +51,15 @@ export function Routines({ store, onClose }: { readonly store: BoardStore; reado
               <Facts routine={routine} />
               <div class="actions">
                 <Button
+                  needs="board"
                   onClick={() => void perform(() => client.send('PATCH', path, { paused: !routine.paused }, query))}
                 >
                   {routine.paused ? 'Resume' : 'Pause'}
                 </Button>
-                <Button onClick={() => void perform(() => run(path))}>Run now</Button>
-                <Button tone="danger" onClick={() => (asking.value = { remove: routine.name })}>
+                <Button needs="board" onClick={() => void perform(() => run(path))}>
+                  Run now
+                </Button>
+                <Button needs="board" tone="danger" onClick={() => (asking.value = { remove: routine.name })}>
                   Delete
                 </Button>
               </div>
@@ -65,7 +68,7 @@ export function Routines({ store, onClose }: { readonly store: BoardStore; reado
         })}
       </ul>
       <p>
-        <Button icon="plus" onClick={() => (asking.value = 'create')}>
+        <Button needs="board" icon="plus" onClick={() => (asking.value = 'create')}>
           New routine
         </Button>
       </p>

@@ -8,7 +8,7 @@ import { Dialog } from '../../parts/dialog.tsx'
 import { FailureMessage } from '../../parts/failure.tsx'
 import { Field } from '../../parts/field.tsx'
 import { Ago } from '../../parts/time.tsx'
-import { useApp } from '../../stores/app-context.ts'
+import { useApp, useMay } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 import type { BoardStore } from '../../stores/board.ts'
 import { Assignees } from './assignees.tsx'
@@ -26,6 +26,7 @@ interface TaskDetailsProps {
 /** Everything about a card, beginning with the reason why it is not running. */
 export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
   const { client, notices } = useApp()
+  const isMember = useMay()('board')
   const path = `/api/kanban/tasks/${id}`
   const query = { board: store.board.value }
   const { value, failure, reload } = useLoaded(id, () => client.get<Details>(path, query))
@@ -78,6 +79,7 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
             {(ids) => (
               <select
                 {...ids}
+                disabled={!isMember}
                 value={task.assignee ?? ''}
                 onChange={(event) => {
                   const assignee = event.currentTarget.value || null
@@ -99,7 +101,7 @@ export function TaskDetails({ store, id, onOpen, onClose }: TaskDetailsProps) {
             />
           )}
           <Result {...task} />
-          {task.status === 'review' && (
+          {task.status === 'review' && isMember && (
             <Review onSay={(text) => perform(() => client.send('POST', `${path}/request-changes`, { text }, query))} />
           )}
           <Links title="Waits for" tasks={task.parents} onOpen={onOpen} />
@@ -142,13 +144,17 @@ function Moves({ task: { status }, onMove, onAsk }: MovesProps) {
   return (
     <div class="actions">
       {targetsOf(status).map((to) => (
-        <Button key={to} onClick={() => onMove(to)}>
+        <Button needs="board" key={to} onClick={() => onMove(to)}>
           {moveName(status, to)}
         </Button>
       ))}
-      {status !== 'done' && status !== 'archived' && <Button onClick={() => onAsk('edit')}>Edit</Button>}
+      {status !== 'done' && status !== 'archived' && (
+        <Button needs="board" onClick={() => onAsk('edit')}>
+          Edit
+        </Button>
+      )}
       {status !== 'running' && (
-        <Button tone="danger" onClick={() => onAsk('delete')}>
+        <Button needs="board" tone="danger" onClick={() => onAsk('delete')}>
           Delete
         </Button>
       )}

@@ -4,6 +4,7 @@ import type { TaskDetails as Details } from '../../../contract/board.ts'
 import { duration, plural } from '../../core/format.ts'
 import { Button } from '../../parts/button.tsx'
 import { Ago, Instant } from '../../parts/time.tsx'
+import { useMay } from '../../stores/app-context.ts'
 
 interface LinksProps {
   readonly title: string
@@ -131,6 +132,7 @@ interface CommentsProps {
 }
 
 export function Comments({ comments, onSay }: CommentsProps) {
+  const isMember = useMay()('board')
   return (
     <section>
       <h3>Comments</h3>
@@ -145,7 +147,7 @@ export function Comments({ comments, onSay }: CommentsProps) {
           </li>
         ))}
       </ul>
-      <Say label="New comment" action="Comment" onSay={onSay} />
+      {isMember && <Say label="New comment" action="Comment" onSay={onSay} />}
     </section>
   )
 }

@@ -13,7 +13,7 @@ export function Overview() {
     <div class="page">
       <header class="page-head">
         <h1>Overview</h1>
-        <Button icon="plus" tone="main" onClick={() => (creating.value = true)}>
+        <Button needs="admin" icon="plus" tone="main" onClick={() => (creating.value = true)}>
           New profile
         </Button>
       </header>

@@ -5,7 +5,7 @@ import { PROFILE_TABS, type ProfileTab, profilePath } from '../../core/route.ts'
 import { Empty, FailureMessage } from '../../parts/failure.tsx'
 import { Remark, State } from '../../parts/state.tsx'
 import { Ago, Since, Until } from '../../parts/time.tsx'
-import { useApp } from '../../stores/app-context.ts'
+import { useApp, useMay } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 import { gatewaySlot } from '../../stores/fleet.ts'
 import { SlotActions } from '../slot-actions.tsx'
@@ -23,6 +23,7 @@ const TITLES: Readonly<Record<ProfileTab, string>> = {
 
 export function ProfilePage({ name, tab }: { readonly name: string; readonly tab: ProfileTab }) {
   const { client, fleet, router } = useApp()
+  const isAdmin = useMay()('admin')
   const details = useLoaded(name, () => client.get<ProfileDetails>(`/api/profiles/${name}`))
   const key = gatewaySlot(name)
   const slot = useComputed(() => fleet.slots.value.get(key)).value
@@ -50,7 +51,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
       <Problems problems={details.value.value?.problems ?? []} />
       {failure && <FailureMessage failure={failure} again={() => void details.reload()} />}
       <nav class="tabs" aria-label={`Parts of ${name}`}>
-        {PROFILE_TABS.map((one) => (
+        {PROFILE_TABS.filter((one) => one !== 'settings' || isAdmin).map((one) => (
           <a
             key={one}
             href={router.href(profilePath(name, one))}
@@ -64,7 +65,8 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
       {tab === 'log' && <LogPane key={name} profile={name} />}
       {tab === 'deaths' && <Deaths key={name} profile={name} slot={slot} />}
       {tab === 'sessions' && <Sessions key={name} profile={name} />}
-      {tab === 'settings' && <Settings key={name} profile={name} />}
+      {tab === 'settings' && isAdmin && <Settings key={name} profile={name} />}
+      {tab === 'settings' && !isAdmin && <Empty title="Settings need the role admin" hint="Choose another part." />}
     </div>
   )
 }
