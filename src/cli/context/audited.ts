@@ -1,5 +1,5 @@
 /** Writes the changes that commands make to the audit log. */
-import { existsSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { type Change, DONE } from '../../access/audit-entry.ts'
 import { AuditFile } from '../../access/audit-file.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -47,7 +47,14 @@ async function write(context: Context, change: Change): Promise<void> {
   } catch (error) {
     return warn(`${(error as Error).message}; this change is not in the audit log`)
   }
-  new AuditFile({ ...context, warn }).write(change)
+  // The user of a walled profile may not write there, and need not be reminded at each command.
+  new AuditFile({ ...context, warn: isForeign(home) ? () => undefined : warn }).write(change)
+}
+
+/** Neither root's nor ours. */
+const isForeign = (home: string): boolean => {
+  const owner = statSync(home, { throwIfNoEntry: false })?.uid
+  return process.geteuid?.() !== 0 && owner !== undefined && owner !== process.geteuid?.()
 }
 
 /** @returns the name as it was typed, if there is no such profile */

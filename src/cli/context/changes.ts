@@ -45,6 +45,7 @@ export const CHANGING: Readonly<Record<string, Rule>> = {
   'profile rename': 'first',
   'profile use': 'first',
   'profile move': 'first',
+  'profile wall': 'first',
   'profile export': 'first',
   'profile import': 'made',
   'backup create': 'none',
