@@ -162,6 +162,10 @@ test('a hostile profile behind a wall gets at nothing of others, and its wall st
     expect({ name, done: await succeeding(box, enemy, tried) }).toEqual({ name, done: [] })
   }
 
+  // It works on its own files itself.
+  for (const command of ['config get gateway.user', 'config set agent.command "[echo, hi]"', 'env', 'env unset NONE'])
+    expect(await asUid(box, enemy, `HERMES_PROFILE=hostile hermes ${command}`)).toMatchObject({ code: 0, stderr: '' })
+
   // Root becomes the profile's user; the runtime user is refused, also what would change its files.
   expect(await box.ok('hermes', '-p', 'hostile', 'env')).toContain('TOKEN=****')
   const asHermes = await box.exec(['hermes', '-p', 'hostile', 'env', 'unset', 'TOKEN'], { user: 'hermes' })
