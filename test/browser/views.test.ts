@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { dayOf } from '../../src/meter/budget.ts'
+import { openLedger } from '../../src/meter/ledger/ledger.ts'
 import { hashPassword } from '../../src/system/password-hash.ts'
 import type { Tab } from './browser.ts'
 import { openScene, PROGRAMS, type Scene } from './scene.ts'
@@ -30,6 +32,11 @@ beforeAll(async () => {
       HERMES_DASHBOARD_BASIC_AUTH_USERS: `eve:viewer:${await hashPassword('of eve')}`,
     },
   })
+  const ledger = openLedger(scene.hermes.home, () => undefined)
+  ledger.begin({ id: 'one', day: dayOf(Date.now()), profile: 'coder', board: 'default', task: '', model: 'gpt-4o' })
+  ledger.note('one', { inputTokens: 1200, cachedTokens: 0, outputTokens: 340 }, 6_400_000)
+  ledger.finish('one')
+  ledger.close()
   await scene.command('config', 'set', 'kanban.dispatch_in_gateway', 'false')
   const made = await scene.command('kanban', 'create', 'Fix the flaky test', '--assignee', 'coder', '--json')
   task = (JSON.parse(made.stdout) as { id: string }).id
@@ -74,6 +81,7 @@ const VIEWS: readonly { name: string; path: string; ready: string; open?: (tab: 
       await tab.page.locator('[data-routine=daily]').waitFor()
     },
   },
+  { name: 'usage', path: '/usage', ready: 'tbody tr' },
   { name: 'boots', path: '/boots', ready: 'tbody tr' },
   { name: 'audit', path: '/audit', ready: 'tbody tr' },
   { name: 'terminal', path: '/terminal', ready: '.xterm-rows' },

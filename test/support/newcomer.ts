@@ -24,6 +24,7 @@ const COPIED = [
   'test',
   '.npmrc',
   'LICENSE',
+  'package-lock.json',
   'package.json',
   'tsconfig.json',
   'vitest.config.ts',

@@ -14,6 +14,7 @@ import { nodeHandlers } from './node.ts'
 import { nodesHandlers } from './nodes.ts'
 import { profileHandlers } from './profiles.ts'
 import { statusHandlers } from './status.ts'
+import { usageHandlers } from './usage.ts'
 
 type AuthNames = 'providers' | 'me' | 'beginLogin' | 'endLogin' | 'passwordLogin' | 'logout'
 
@@ -32,6 +33,7 @@ export const allHandlers = (
   ...taskHandlers(facts),
   ...attachmentHandlers(facts),
   ...routineHandlers(facts),
+  ...usageHandlers(facts),
   ...metricsHandlers(facts),
   ...nodeHandlers(facts),
   ...nodesHandlers(facts),

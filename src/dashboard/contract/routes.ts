@@ -9,6 +9,7 @@ import * as routines from './routines.ts'
 import * as settings from './settings.ts'
 import * as slots from './slots.ts'
 import * as terminal from './terminal.ts'
+import * as usage from './usage.ts'
 
 export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE'
 /** `null`: no body. `text`: not JSON. */
@@ -611,6 +612,15 @@ export const ROUTES = {
     summary: 'List who has changed what, oldest first, beginning with the last changes',
     query: access.AuditQuery,
     answers: { 200: access.Audit },
+  },
+  usage: {
+    method: 'GET',
+    path: '/api/usage',
+    scope: 'read',
+    profile: 'query.profile',
+    summary: 'Return the tokens and the money that profiles have used, and their budgets',
+    query: usage.UsageQuery,
+    answers: { 200: usage.Usage, 404: access.ApiError },
   },
   metrics: {
     method: 'GET',

@@ -27,7 +27,7 @@ export interface StaticFile {
   readonly gzipped: boolean
 }
 
-const PAGE_ROUTES = ['/', '/login', '/kanban', '/boots', '/audit', '/nodes', '/terminal']
+const PAGE_ROUTES = ['/', '/login', '/kanban', '/boots', '/audit', '/usage', '/nodes', '/terminal']
 
 /** One text for all of them: which one is shown, the page decides by its address. */
 export const isPage = (path: string): boolean =>

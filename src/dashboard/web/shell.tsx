@@ -20,6 +20,7 @@ import { Nodes } from './views/nodes/nodes.tsx'
 import { Overview } from './views/overview/overview.tsx'
 import { ProfilePage } from './views/profile/profile.tsx'
 import { Terminal } from './views/terminal.tsx'
+import { Usage } from './views/usage.tsx'
 
 const PLACES: readonly {
   readonly view: Route['view']
@@ -33,6 +34,7 @@ const PLACES: readonly {
   { view: 'kanban', path: '/kanban', title: 'Kanban', icon: 'board' },
   { view: 'boots', path: '/boots', title: 'Boots', icon: 'boots' },
   { view: 'audit', path: '/audit', title: 'Audit log', icon: 'audit', needs: 'operate' },
+  { view: 'usage', path: '/usage', title: 'Usage', icon: 'usage' },
   { view: 'nodes', path: '/nodes', title: 'Nodes', icon: 'nodes' },
   { view: 'terminal', path: '/terminal', title: 'Terminal', icon: 'terminal', needs: 'admin' },
 ]
@@ -80,6 +82,8 @@ function View({ route }: { readonly route: Route }) {
       return <Boots />
     case 'audit':
       return <Audit />
+    case 'usage':
+      return <Usage />
     case 'nodes':
       return <Nodes />
     case 'node-gateway':
@@ -92,8 +96,16 @@ function View({ route }: { readonly route: Route }) {
 }
 
 function Shell({ route, children }: { readonly route: Route; readonly children: ComponentChildren }) {
-  const { facts, router } = useApp()
+  const { facts, router, fleet } = useApp()
   const may = useMay()
+  // Its slot is there if a profile has a budget, or has had one.
+  const isMetered = useComputed(() => fleet.slots.value.has('meter')).value
+  const isHere: Partial<Record<Route['view'], boolean>> = {
+    terminal: facts.terminal,
+    nodes: facts.nodes,
+    usage: isMetered,
+  }
+  const places = PLACES.filter(({ view, needs = 'read' }) => may(needs) && isHere[view] !== false)
   return (
     <div class="shell">
       <button type="button" class="skip" onClick={() => document.getElementById('main')?.focus()}>
@@ -105,10 +117,7 @@ function Shell({ route, children }: { readonly route: Route; readonly children: 
           hermes
         </a>
         <ul class="places">
-          {PLACES.filter(
-            ({ view, needs = 'read' }) =>
-              may(needs) && (view !== 'terminal' || facts.terminal) && (view !== 'nodes' || facts.nodes),
-          ).map(({ view, path, title, icon }) => (
+          {places.map(({ view, path, title, icon }) => (
             <li key={view}>
               <a href={router.href(path)} data-view aria-current={route.view === view ? 'page' : undefined}>
                 <Icon name={icon} />

@@ -60,7 +60,15 @@ test('a home of the original agent is taken over while it is in use, and nothing
   } finally {
     state.close()
   }
-  expect(readdirSync(home).sort()).toEqual(['.env', 'SOUL.md', 'config.yaml', 'desired_state', 'memories', 'profiles'])
+  expect(readdirSync(home).sort()).toEqual([
+    '.env',
+    'SOUL.md',
+    'config.yaml',
+    'desired_state',
+    'logs',
+    'memories',
+    'profiles',
+  ])
   const ada = join(home, 'profiles', 'ada')
   expect(readdirSync(ada).sort()).toEqual(['config.yaml', 'desired_state', 'skills', 'state.db'])
   expect(readFileSync(join(ada, 'desired_state'), 'utf8')).toBe('stopped\n')

@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROUTES } from '../../../src/dashboard/contract/routes.ts'
 import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
-import { openLedger } from '../../../src/meter/ledger/ledger.ts'
+import { dayOf } from '../../../src/meter/budget.ts'
+import { openLedger, usageFile } from '../../../src/meter/ledger/ledger.ts'
 import { hermes as cli } from '../../support/cli.ts'
 import {
   type Asking,
@@ -310,6 +311,10 @@ test('conversations are listed with how they began, and looking for them makes n
   expect((await ask('GET', '/api/sessions?profile=nosuch')).code).toBe(404)
 })
 
+test('changes are in the audit log', async () => {
+  expect((await get('/api/audit?limit=1')).entries).toHaveLength(1)
+})
+
 describe('the board', () => {
   test('a task is made, shown, moved, assigned and commented, as on the command line', async () => {
     const made = (await ask('POST', '/api/kanban/tasks', { title: 'build it', body: 'all', priority: 3 })).json()
@@ -548,6 +553,8 @@ test.skipIf(whyNoPromtool !== undefined)(
 
 test('the metrics have what the meter has counted, and nothing of it where there is no meter', async () => {
   expect((await ask('GET', '/api/metrics')).body).not.toContain('hermes_usage')
+  expect(await get('/api/usage')).toMatchObject({ by: 'profile', groups: [], total: { requests: 0 }, budgets: [] })
+  expect(existsSync(usageFile(hermes.home))).toBe(false)
   const ledger = openLedger(hermes.home, () => undefined)
   for (const [id, day] of [
     ['a', '2026-10-01'],
@@ -567,6 +574,22 @@ test('the metrics have what the meter has counted, and nothing of it where there
     'hermes_usage_usd_total{profile="coder",model="gpt-4o"} 0.00013',
   ])
     expect(body.split('\n')).toContain(line)
+})
+
+test('the usage of endpoints is grouped as it is asked for', async () => {
+  const ledger = openLedger(hermes.home, () => undefined)
+  const day = dayOf(Date.now())
+  ledger.begin({ id: 'c', day, profile: 'frail', board: '', task: '', model: 'm' })
+  ledger.note('c', { inputTokens: 3, cachedTokens: 1, outputTokens: 2 }, undefined)
+  ledger.finish('c')
+  ledger.close()
+  const amounts = { requests: 1, input_tokens: 3, output_tokens: 2, unpriced_tokens: 5 }
+  expect((await get('/api/usage?by=day&profile=frail')).groups).toMatchObject([{ day, profile: 'frail', ...amounts }])
+  // The other ones are older than a day.
+  expect((await get('/api/usage?by=task&days=1')).groups).toMatchObject([{ profile: 'frail', task: null, ...amounts }])
+  expect((await get('/api/usage?days=36500')).groups).toMatchObject([{ profile: 'coder' }, { profile: 'frail' }])
+  expect((await ask('GET', '/api/usage?by=year')).code).toBe(400)
+  expect((await ask('GET', '/api/usage?profile=nosuch')).code).toBe(404)
 })
 
 test('the metrics agree with the state', async () => {

@@ -1,11 +1,8 @@
 /** Commands about what profiles have used of their endpoints, as the meter has counted it. */
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
-import { dayOf, periodStart, reachedLimit, usdText } from '../../../meter/budget.ts'
-import { openUsage, type UsageReader, usageFile } from '../../../meter/ledger/ledger.ts'
+import { reachedLimit, usdText } from '../../../meter/budget.ts'
+import { type BudgetState, DEFAULT_DAYS, MOST_DAYS, usageJson, usageOfHome } from '../../../meter/ledger/home-usage.ts'
 import type { MeterBundle } from '../../../meter/proxy/meter-program.ts'
 import {
-  amountsJson,
   GROUPINGS,
   type Grouping,
   groupUsage,
@@ -15,9 +12,6 @@ import {
   type UsageGroup,
 } from '../../../meter/report.ts'
 import type { UsageRow } from '../../../meter/row.ts'
-import { loadConfig } from '../../../profile/config/config.ts'
-import type { Budget } from '../../../profile/config/kinds.ts'
-import { listProfiles } from '../../../profile/directory/disk.ts'
 import { HermesError } from '../../../system/errors.ts'
 import { plainText } from '../../../system/text/foreign-text.ts'
 import { type Command, type Input, textOption } from '../../context/command.ts'
@@ -25,10 +19,6 @@ import type { Context } from '../../context/context.ts'
 import { meterFacts } from '../../context/dispatcher-facts.ts'
 import type { Outcome } from '../../terminal/output.ts'
 import { table } from '../../view/slots-view.ts'
-
-const DEFAULT_DAYS = 30
-const MOST_DAYS = 36_500
-const DAY_MS = 86_400_000
 
 export const USAGE_COMMANDS: readonly Command[] = [
   {
@@ -58,26 +48,16 @@ function show(context: Context, input: Input): Outcome {
   const by = groupingOf(input)
   const days = daysOf(input)
   const profile = context.requestedProfile === undefined ? undefined : context.profile().name
-  const wallMs = context.clock.wallMs()
-  const since = dayOf(wallMs - (days - 1) * DAY_MS)
-  // A command must not make the file: the meter has not counted anything yet.
-  const reader = existsSync(usageFile(context.home)) ? openUsage(context.home) : undefined
-  try {
-    const rows = reader?.rows(since, profile) ?? []
-    const budgets = budgetsOf(context, reader, profile, wallMs)
-    const groups = groupUsage(rows, by)
-    return {
-      text: plainText(usageText(groups, rows, by, since) + budgets.map(budgetLine).join('')),
-      json: {
-        since,
-        by,
-        groups: groups.map((group) => ({ ...keyJson(group, by), ...amountsJson(group) })),
-        total: amountsJson(totalUsage(rows)),
-        budgets: budgets.map(budgetJson),
-      },
-    }
-  } finally {
-    reader?.close()
+  const usage = usageOfHome(context.home, {
+    days,
+    wallMs: context.clock.wallMs(),
+    sees: (name) => profile === undefined || name === profile,
+  })
+  const { since, rows, budgets } = usage
+  const groups = groupUsage(rows, by)
+  return {
+    text: plainText(usageText(groups, rows, by, since) + budgets.map(budgetLine).join('')),
+    json: usageJson(usage, by),
   }
 }
 
@@ -94,9 +74,6 @@ function daysOf(input: Input): number {
   if (/^\d+$/.test(text ?? '1') && days >= 1 && days <= MOST_DAYS) return days
   throw new HermesError('USAGE', `--days expects a whole number from 1 to ${MOST_DAYS}, not ${JSON.stringify(text)}`)
 }
-
-const keyJson = ({ key }: UsageGroup, by: Grouping) =>
-  Object.fromEntries(KEY_NAMES[by].map((name, at) => [name, key[at] === '' ? null : key[at]]))
 
 function usageText(groups: readonly UsageGroup[], rows: readonly UsageRow[], by: Grouping, since: string): string {
   if (groups.length === 0) return `Nothing has been counted since ${since} (UTC).\n`
@@ -125,29 +102,6 @@ function usageText(groups: readonly UsageGroup[], rows: readonly UsageRow[], by:
   )
 }
 
-interface BudgetState {
-  readonly profile: string
-  readonly budget: Budget
-  readonly since: string
-  readonly spent: ReturnType<UsageReader['spent']>
-}
-
-/** Of each profile that has a budget now. */
-function budgetsOf(
-  { home }: Context,
-  reader: UsageReader | undefined,
-  only: string | undefined,
-  wallMs: number,
-): readonly BudgetState[] {
-  return listProfiles(home).profiles.flatMap(({ name, dir }) => {
-    if (only !== undefined && only !== name) return []
-    const { budget } = loadConfig(join(dir, 'config.yaml')).config
-    if (budget === null) return []
-    const since = periodStart(budget, dayOf(wallMs))
-    return [{ profile: name, budget, since, spent: reader?.spent(name, since) ?? { nanos: 0, tokens: 0 } }]
-  })
-}
-
 function budgetLine({ profile, budget, spent }: BudgetState): string {
   const parts = [
     ...(budget.usd === null ? [] : [`${usdText(spent.nanos)} of ${budget.usd} USD`]),
@@ -157,15 +111,3 @@ function budgetLine({ profile, budget, spent }: BudgetState): string {
   const isSpent = reachedLimit(budget, spent) !== undefined
   return `budget of ${profile}: ${parts.join(', ')} this ${budget.per}${isSpent ? ': spent, its requests are refused' : ''}\n`
 }
-
-const budgetJson = ({ profile, budget, since, spent }: BudgetState) => ({
-  profile,
-  per: budget.per,
-  since,
-  usd: budget.usd,
-  tokens: budget.tokens,
-  task_usd: budget.taskUsd,
-  spent_usd: spent.nanos / 1e9,
-  spent_tokens: spent.tokens,
-  spent: reachedLimit(budget, spent) !== undefined,
-})

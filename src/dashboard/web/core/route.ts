@@ -4,7 +4,7 @@ export const PROFILE_TABS = ['log', 'deaths', 'sessions', 'settings'] as const
 export type ProfileTab = (typeof PROFILE_TABS)[number]
 
 export type Route =
-  | { readonly view: 'overview' | 'kanban' | 'boots' | 'audit' | 'nodes' | 'terminal' | 'login' | 'unknown' }
+  | { readonly view: 'overview' | 'kanban' | 'boots' | 'audit' | 'usage' | 'nodes' | 'terminal' | 'login' | 'unknown' }
   /** The log of a gateway of another node. */
   | { readonly view: 'node-gateway'; readonly node: string; readonly name: string }
   | { readonly view: 'profile'; readonly name: string; readonly tab: ProfileTab }
@@ -17,10 +17,11 @@ export function parseRoute(path: string, search: string): Route {
     case '/kanban':
     case '/boots':
     case '/audit':
+    case '/usage':
     case '/nodes':
     case '/terminal':
     case '/login':
-      return { view: path.slice(1) as 'kanban' | 'boots' | 'audit' | 'nodes' | 'terminal' | 'login' }
+      return { view: path.slice(1) as 'kanban' | 'boots' | 'audit' | 'usage' | 'nodes' | 'terminal' | 'login' }
   }
   const [, node, ofNode] = /^\/nodes\/([a-z0-9][a-z0-9._-]*)\/([a-z0-9][a-z0-9_-]*)$/.exec(path) ?? []
   if (node !== undefined && ofNode !== undefined) return { view: 'node-gateway', node, name: ofNode }

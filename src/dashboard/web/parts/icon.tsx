@@ -4,6 +4,7 @@ const PATHS = {
   board: 'M2.5 2.5h3v11h-3zM6.5 2.5h3v7h-3zM10.5 2.5h3v9h-3z',
   boots: 'M8 2.5v5M4.4 4.6a5.2 5.2 0 1 0 7.2 0',
   audit: 'M3.5 2.5h9v11h-9zM6 5.5h4M6 8h4M6 10.5h2',
+  usage: 'M2.5 13.5v-4h3v4zM6.5 13.5v-7h3v7zM10.5 13.5v-11h3v11z',
   nodes: 'M2.5 3h11v4h-11zM2.5 9h11v4h-11zM5 5h.1M5 11h.1',
   terminal: 'M2.5 3h11v10h-11zM5 6l2 2-2 2M8.5 10H11',
   start: 'M5 3.2v9.6L12.8 8z',
