@@ -1,6 +1,6 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
-import { ROUTES, type Route } from '../../src/dashboard/contract/routes.ts'
+import { ROUTES, type Route, type RouteName } from '../../src/dashboard/contract/routes.ts'
 import { partsOf, TOOLS } from '../../src/dashboard/mcp/tools.ts'
 
 const named = (name: string) => TOOLS.find((tool) => tool.name === name)
@@ -34,11 +34,21 @@ test('streams, files, log-ins, the terminal and routes for nodes are left out', 
   })
 })
 
+const parts = (route: RouteName, args: Record<string, unknown>) => partsOf({ name: 'a_tool', route }, args)
+
 test('arguments become the parts of a request', () => {
-  expect(partsOf({ route: 'moveTask' }, { id: 't_1', board: 'b', to: 'done', reason: 'r', other: 1 })).toEqual({
+  expect(parts('moveTask', { id: 't_1', board: 'b', to: 'done', reason: 'r' })).toEqual({
     path: { id: 't_1' },
     query: { board: 'b' },
     body: { to: 'done', reason: 'r' },
   })
-  expect(partsOf({ route: 'tasks' }, { limit: 5 })).toEqual({ path: {}, query: { limit: '5' }, body: {} })
+  expect(parts('tasks', { limit: 5 })).toEqual({ path: {}, query: { limit: '5' }, body: {} })
+})
+
+test('an argument that is wrong, unknown or missing is refused in one line', () => {
+  expect(() => parts('tasks', { limt: 5 })).toThrow('a_tool has no argument "limt"')
+  expect(() => parts('boards', { board: 'b' })).toThrow('a_tool has no argument "board"')
+  expect(() => parts('profiles', JSON.parse('{"__proto__": {"name": "x"}}'))).toThrow('no argument "__proto__"')
+  for (const args of [{}, { name: '' }, { name: { a: 1 } }, { name: null }])
+    expect(() => parts('profile', args)).toThrow('a_tool needs the argument name, a text')
 })

@@ -2,6 +2,7 @@
 import * as z from 'zod/mini'
 import { SCOPES, type Scope } from '../../access/scope.ts'
 import { ROUTES, type Route, type RouteName } from '../contract/routes.ts'
+import { badRequest } from '../gate/refusals.ts'
 
 type Json = Readonly<Record<string, unknown>>
 type Part = 'path' | 'query' | 'body'
@@ -88,17 +89,28 @@ function ofSchema(part: Part, schema: z.ZodMiniType | undefined): readonly Field
   }))
 }
 
-/** @param args as a client sends them: their values are checked by the route */
-export function partsOf({ route }: Pick<Tool, 'route'>, args: Json): ToolParts {
+/**
+ * @param args as a client sends them: the values for query and body are checked by the route
+ * @throws Refused 400 for an argument that the tool does not have, and for a part of the path that is missing
+ */
+export function partsOf({ name: tool, route }: Pick<Tool, 'name' | 'route'>, args: Json): ToolParts {
   const fields = fieldsOf(ROUTES[route])
+  const unknown = Object.keys(args).find((name) => !fields.some((field) => field.name === name))
+  if (unknown !== undefined) {
+    const known = fields.map(({ name }) => name).join(', ') || 'no arguments'
+    throw badRequest(`${tool} has no argument ${JSON.stringify(unknown.slice(0, 80))}`, `it takes ${known}`)
+  }
   const of = (part: Part): Json =>
     Object.fromEntries(
       fields
         .filter((field) => field.part === part && args[field.name] !== undefined)
         .map(({ name }) => [name, args[name]]),
     )
-  const segments = Object.entries(of('path')).map(([name, value]) => [name, String(value)])
-  return { path: Object.fromEntries(segments), query: inText(of('query')), body: of('body') }
+  const path = of('path')
+  for (const { name, part } of fields)
+    if (part === 'path' && (typeof path[name] !== 'string' || path[name] === ''))
+      throw badRequest(`${tool} needs the argument ${name}, a text`)
+  return { path: path as Readonly<Record<string, string>>, query: inText(of('query')), body: of('body') }
 }
 
 /** A query is text; a schema that has numbers in it reads them from there. */

@@ -11,8 +11,8 @@ test('a gateway that the kernel kills for want of memory, and lines that no file
     tmpfs: { '/opt/data/logs': 'size=2m' },
     files: {
       'config.yaml': JSON.stringify({ notify: [{ ...ops, events: ['oom', 'lines_lost'] }] }),
-      // It has one line, which does not end.
-      'profiles/eats/config.yaml': gatewayOf('tail', '/dev/zero'),
+      // It has one line, which does not end. Where the engine limits no memory, it fails at 2 GB.
+      'profiles/eats/config.yaml': gatewayOf('sh', '-c', 'ulimit -v 2000000; exec tail /dev/zero'),
       'profiles/eats/desired_state': 'running\n',
       'profiles/loud/config.yaml': gatewayOf(
         'sh',
