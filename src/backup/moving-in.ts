@@ -30,11 +30,32 @@ export async function moveIn(staging: string, dir: string, mark: string): Promis
   try {
     await moveRest(from, dir, moved)
   } catch (error) {
-    for (const name of moved) await promises.rename(join(dir, name), join(from, REST, name))
-    await removeTree(Buffer.from(from))
+    await moveBack(moved, from, dir, error as Error)
+    await removeMoved(from, dir)
     throw error
   }
-  await removeTree(Buffer.from(from))
+  await removeMoved(from, dir)
+}
+
+/** @throws HermesError: not everything could be moved back, so the same command goes on with what is left */
+async function moveBack(moved: readonly string[], from: string, dir: string, cause: Error): Promise<void> {
+  try {
+    for (const name of moved) await promises.rename(join(dir, name), join(from, REST, name))
+  } catch (error) {
+    throw new HermesError(
+      'FAILED',
+      `the restore into ${dir} was interrupted: ${cause.message}; and what is there could not be moved back: ` +
+        (error as Error).message,
+      { next: 'remove the cause and run the same command again, which goes on from there', cause },
+    )
+  }
+}
+
+/** Under a name of its own: killed on the way, the rest is swept by the next command, and nothing goes on with it. */
+async function removeMoved(from: string, dir: string): Promise<void> {
+  const removed = join(dir, stagingName('hermes-restore', 'home'))
+  await promises.rename(from, removed)
+  await removeTree(Buffer.from(removed))
 }
 
 /**
@@ -72,7 +93,7 @@ export async function continueMove(interrupted: string, dir: string, mark: strin
       { next: `move ${shellQuote(join(dir, both))} away and run the command again; ${empty}` },
     )
   await moveRest(interrupted, dir, [])
-  await removeTree(Buffer.from(interrupted))
+  await removeMoved(interrupted, dir)
 }
 
 async function moveRest(from: string, dir: string, moved: string[]): Promise<void> {

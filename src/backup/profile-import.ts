@@ -11,7 +11,7 @@ import { makeDirectory } from '../system/files/directory.ts'
 import { syncDirectory } from '../system/files/replace-file.ts'
 import { homePaths, profileDir } from '../system/paths.ts'
 import type { Manifest } from './manifest.ts'
-import { checkBackup, type UnpackFacts, unpackBackup } from './unpack.ts'
+import { argumentOf, checkBackup, type UnpackFacts, unpackBackup } from './unpack.ts'
 
 export interface ImportFacts extends UnpackFacts {
   readonly home: string
@@ -60,6 +60,6 @@ export async function importProfile(facts: ImportFacts): Promise<Imported> {
 function requireOne({ profile }: Manifest, name: string): string {
   if (profile !== undefined) return profile
   throw new HermesError('REFUSED', `${name} has a whole home, not one profile; nothing was imported`, {
-    next: `hermes restore ${name} --into DIR; then export the profile there: HERMES_HOME=DIR hermes profile export NAME`,
+    next: `hermes restore ${argumentOf(name)} --into DIR; then export the profile there: HERMES_HOME=DIR hermes profile export NAME`,
   })
 }

@@ -1,7 +1,7 @@
 /** A backup from its beginning to the file that has its name. */
-import { createReadStream, createWriteStream, promises, statSync } from 'node:fs'
+import { createReadStream, createWriteStream, lstatSync, promises, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { removeTree, stagingName, sweepBackupLeftovers, trackStaging } from '../profile/directory/staging.ts'
@@ -16,9 +16,17 @@ import { type Imported, type ImportFacts, importProfile } from './profile-import
 import { type Reader, readBackup } from './read.ts'
 import { type RestoreFacts, restoreBackup } from './restore.ts'
 
+export interface BackupFile {
+  readonly path: string
+  /**
+   * Its name is made of the time. A file that has that name stays: another backup of the same second, perhaps of
+   * another home. Otherwise the file is replaced when the backup is whole.
+   */
+  readonly isNew: boolean
+}
+
 export interface BackupFacts extends Omit<CollectFacts, 'scratch'> {
-  /** A file, replaced when the backup is whole; or a stream. */
-  readonly to: string | Writable
+  readonly to: BackupFile | Writable
   /** Encrypts the backup. */
   readonly passphrase?: string
   /** Where files are collected that are not beside the backup; default: the home. */
@@ -26,6 +34,8 @@ export interface BackupFacts extends Omit<CollectFacts, 'scratch'> {
 }
 
 export interface MadeBackup extends Pick<Collected, 'manifest' | 'missing' | 'leftOut'> {
+  /** undefined: it was written to a stream. */
+  readonly file: string | undefined
   /** Size of the file. */
   readonly bytes: number
 }
@@ -50,7 +60,7 @@ export { importProfile, readBackup, restoreBackup }
 export const makeBackup: BackupBundle['makeBackup'] = async (facts) => {
   const { to, passphrase } = facts
   const home = facts.workIn ?? facts.home
-  const place = typeof to === 'string' ? dirname(to) : undefined
+  const place = 'path' in to ? dirname(to.path) : undefined
   // Where the backup goes may be a place that is only to see it encrypted.
   const parents = [...new Set([place === undefined || passphrase !== undefined ? home : place, place ?? home])]
   const made: string[] = []
@@ -66,8 +76,11 @@ export const makeBackup: BackupBundle['makeBackup'] = async (facts) => {
     const content = contentOf(collected, trackStaging(last, undefined))
     const stream = passphrase === undefined ? content : await encrypted(content, passphrase)
     const { manifest, missing, leftOut } = collected
-    if (typeof to !== 'string') return { manifest, missing, leftOut, bytes: await pour(stream, to, facts.signal) }
-    return { manifest, missing, leftOut, bytes: await putInPlace(stream, join(last, 'whole'), to, facts.signal) }
+    const written =
+      'path' in to
+        ? await putInPlace(stream, join(last, 'whole'), to, facts.signal)
+        : { file: undefined, bytes: await pour(stream, to, facts.signal) }
+    return { manifest, missing, leftOut, ...written }
   } catch (error) {
     throw fullDisk(error, made[0] === undefined ? home : dirname(made[0]), place) ?? error
   } finally {
@@ -86,13 +99,39 @@ function contentOf({ head, body }: Collected, alive: (bytes: number) => void): R
   return Readable.from(pieces(), { objectMode: false })
 }
 
-async function putInPlace(stream: Readable, whole: string, file: string, signal: AbortSignal): Promise<number> {
+async function putInPlace(
+  stream: Readable,
+  whole: string,
+  { path, isNew }: BackupFile,
+  signal: AbortSignal,
+): Promise<Pick<MadeBackup, 'file' | 'bytes'>> {
   await pipeline(stream, createWriteStream(whole, { flags: 'wx', mode: 0o600, flush: true }), { signal })
   const { size } = statSync(whole)
-  await promises.rename(whole, file)
+  let file = path
+  if (isNew) for (let n = 2; !(await takeName(whole, file)); n++) file = numbered(path, n)
+  else await promises.rename(whole, file)
   await syncDirectory(dirname(file))
-  return size
+  return { file, bytes: size }
 }
+
+/** Gives `whole` a name that is free. @returns false: something has that name */
+async function takeName(whole: string, name: string): Promise<boolean> {
+  try {
+    await promises.link(whole, name)
+    return true
+  } catch (error) {
+    if (hasCode(error, 'EEXIST')) return false
+    if (!hasCode(error, 'EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EINVAL', 'EMLINK')) throw error
+  }
+  // A file system without hard links, such as FAT or a share: the moment between these two calls has to do.
+  if (lstatSync(name, { throwIfNoEntry: false }) !== undefined) return false
+  await promises.rename(whole, name)
+  return true
+}
+
+/** `hermes-20261201T020304Z-2.tar.gz` */
+const numbered = (path: string, n: number): string =>
+  join(dirname(path), basename(path).replace(/(?=\.tar\.gz(?:\.age)?$)/, `-${n}`))
 
 /** The stream stays open: it is standard output. @returns the number of bytes */
 async function pour(stream: Readable, to: Writable, signal: AbortSignal): Promise<number> {

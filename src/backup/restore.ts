@@ -11,7 +11,7 @@ import { syncDirectory } from '../system/files/replace-file.ts'
 import { profileDir } from '../system/paths.ts'
 import type { Manifest } from './manifest.ts'
 import { continueMove, findInterrupted, moveIn, REST } from './moving-in.ts'
-import { checkBackup, type UnpackFacts, unpackBackup } from './unpack.ts'
+import { argumentOf, checkBackup, type UnpackFacts, unpackBackup } from './unpack.ts'
 
 export interface RestoreFacts extends UnpackFacts {
   /** A directory that is empty, does not exist, or has what an interrupted restore of the same backup has left. */
@@ -29,7 +29,9 @@ export async function restoreBackup(facts: RestoreFacts): Promise<Manifest> {
   const dir = resolve(facts.dir)
   const found = await look(dir)
   const parent = found === 'none' ? dirname(dir) : dir
-  const manifest = await checkBackup(facts, parent, (read) => requireHome(read, facts.name))
+  // The files of an interrupted restore are on the disk already.
+  const space = typeof found === 'object' ? undefined : parent
+  const manifest = await checkBackup(facts, space, (read) => requireHome(read, facts.name))
   const mark = markOf(manifest, facts.startAsBefore)
   if (typeof found === 'object') {
     await continueMove(found.interrupted, dir, mark)
@@ -73,7 +75,7 @@ async function look(dir: string): Promise<'none' | 'empty' | { readonly interrup
 function requireHome({ profile }: Manifest, name: string): void {
   if (profile === undefined) return
   throw new HermesError('REFUSED', `${name} has one profile, ${JSON.stringify(profile)}, and no home`, {
-    next: `hermes profile import ${name}`,
+    next: `hermes profile import ${argumentOf(name)}`,
   })
 }
 

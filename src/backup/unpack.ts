@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { type Progress, trackStaging } from '../profile/directory/staging.ts'
 import { HermesError } from '../system/errors.ts'
 import { syncDirectory } from '../system/files/replace-file.ts'
+import { shellWord } from '../system/programs/sh-environment.ts'
 import { RUN_STATE } from './left-out.ts'
 import type { FileEntry, Manifest } from './manifest.ts'
 import { readBackup } from './read.ts'
@@ -18,22 +19,28 @@ export interface UnpackFacts {
   readonly signal: AbortSignal
 }
 
+/** Name of a backup that has none. */
+export const STANDARD_INPUT = 'standard input'
+
+/** The name of a backup as a command takes it. */
+export const argumentOf = (name: string): string => (name === STANDARD_INPUT ? '-' : shellWord(name))
+
 /**
  * Compares all of it with its manifest, and writes nothing.
  * @param accept called before any file; throws for a manifest that is not the wanted one
- * @param parent where it is to be written to, which may not exist yet
+ * @param parent where it is to be written to, which may not exist yet; undefined: the disk has room for it
  * @throws HermesError FAILED; what readBackup and `accept` throw; the error of the file system
  */
 export async function checkBackup(
   { open, name, signal }: Omit<UnpackFacts, 'progress'>,
-  parent: string,
+  parent: string | undefined,
   accept: (manifest: Manifest) => Promise<void> | void,
 ): Promise<Manifest> {
   return readBackup(await open(), name, {
     manifest: async (manifest) => {
       await accept(manifest)
       refuseRunState(manifest, name)
-      requireSpace(manifest, parent, name)
+      if (parent !== undefined) requireSpace(manifest, parent, name)
     },
     piece: () => signal.throwIfAborted(),
   })

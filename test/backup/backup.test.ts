@@ -62,6 +62,16 @@ test('a home comes out as it went in, with modes, times and links', async () => 
   expect([...leftOf(home), ...leftOf(top)]).toEqual([])
 })
 
+test('two backups of one second are two files, and one whose name is given is replaced', async () => {
+  const made = await Promise.all([1, 2].map(() => save(home, { path: file, isNew: true })))
+  const second = file.replace('.tar', '-2.tar')
+  expect(made.map((one) => one.file).toSorted()).toEqual([second, file].toSorted())
+  for (const one of [file, second]) await putBack(one, `${one}.d`)
+  expect(readdirSync(top).filter((name) => name.startsWith('.hermes-'))).toEqual([])
+  await save(home, { path: second, isNew: false })
+  expect(readdirSync(top).filter((name) => name.endsWith('.gz'))).toHaveLength(2)
+})
+
 test('tar reads it, and sees the manifest first', async () => {
   await save(home, file)
   const { stdout, status } = spawnSync('tar', ['-tzf', file], { encoding: 'utf8' })

@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, promises, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { readProcess } from '../../src/system/programs/proc.ts'
+import { memoryDisk, NO_MOUNT } from '../support/hostile/memory-disk.ts'
 import { scratchDir } from '../support/scratch.ts'
 import { putBack, save, tree } from './scene.ts'
 
@@ -24,12 +26,16 @@ beforeEach(async () => {
   await save(home, file)
 })
 
-/** One rename begins to move, and each of the others moves a name: config.yaml, SOUL.md, profiles, desired_state. */
-function restoreKilledAt(rename: number, from = file): void {
-  const { signal, stderr } = spawnSync(process.execPath, [killed, from, to, `${rename}`], { encoding: 'utf8' })
+/**
+ * One rename begins to move, four move a name each (config.yaml, SOUL.md, profiles, desired_state), and the last one
+ * begins to clean up.
+ */
+function restoreKilledAt(n: number, from = file, call = 'rename'): void {
+  const { signal, stderr } = spawnSync(process.execPath, [killed, from, to, `${n}`, call], { encoding: 'utf8' })
   expect(signal, stderr).toBe('SIGKILL')
 }
 const contents = (): readonly string[] => Object.keys(tree(to)).filter((name) => !name.includes('.hermes-'))
+const leftovers = (): readonly string[] => readdirSync(to).filter((name) => name.startsWith('.hermes-'))
 const WHOLE = ['SOUL.md', 'config.yaml', 'desired_state', 'profiles', 'profiles/coder']
 const ALL = [...WHOLE, 'profiles/coder/config.yaml', 'profiles/coder/desired_state']
 
@@ -39,11 +45,56 @@ test.each([1, 2, 4, 5])(
     restoreKilledAt(n)
     expect(contents().length).toBeLessThan(ALL.length)
     await putBack(file, to)
-    expect(readdirSync(to).filter((name) => name.startsWith('.hermes-'))).toEqual([])
+    expect(leftovers()).toEqual([])
     expect(contents()).toEqual(ALL)
     await expect(putBack(file, to)).rejects.toThrow(`${to} is not empty`)
   },
 )
+
+test('killed when everything was moved, it is finished by the next one', async () => {
+  restoreKilledAt(6)
+  expect(contents()).toEqual(ALL)
+  await putBack(file, to)
+  expect([contents(), leftovers()]).toEqual([ALL, []])
+})
+
+test('killed while it cleaned up, it was done: the next one finds a home there, and cleans up', async () => {
+  restoreKilledAt(1, file, 'rmdir')
+  expect([contents(), leftovers().length]).toEqual([ALL, 1])
+  await expect(putBack(file, to)).rejects.toThrow(`${to} is not empty`)
+  expect([contents(), leftovers()]).toEqual([ALL, []])
+})
+
+test('the rest of an interrupted restore needs no room on the disk', async (context) => {
+  using disk = memoryDisk('2m')
+  if (!disk) return context.skip(NO_MOUNT)
+  writeFileSync(join(home, 'large'), randomBytes(1_300_000))
+  await save(home, file)
+  to = disk.path
+  restoreKilledAt(3)
+  await putBack(file, to)
+  expect(contents()).toEqual([...ALL, 'large'].sort())
+})
+
+test('if moving fails and moving back fails too, both errors are reported, and the same restore goes on', async () => {
+  const { rename } = promises
+  let renames = 0
+  const failing = vi.spyOn(promises, 'rename').mockImplementation(async (from, into) => {
+    renames += 1
+    if (renames > 2) throw new Error(renames === 3 ? 'first trouble' : 'second trouble')
+    await rename(from, into)
+  })
+  await expect(putBack(file, to)).rejects.toMatchObject({
+    message: `the restore into ${to} was interrupted: first trouble; and what is there could not be moved back: second trouble`,
+    next: 'remove the cause and run the same command again, which goes on from there',
+  })
+  failing.mockRestore()
+  // Its process is gone by then.
+  const [left = ''] = leftovers()
+  renameSync(join(to, left), join(to, left.replace(/-\d+\.\d+\./, '-4194304.1.')))
+  await putBack(file, to)
+  expect(contents()).toEqual(ALL)
+})
 
 test('a restore of another backup, or in another way, says what to remove', async () => {
   restoreKilledAt(3)

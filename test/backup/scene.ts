@@ -5,17 +5,17 @@ import { buffer } from 'node:stream/consumers'
 import { createGzip } from 'node:zlib'
 import { pack, type Header as WholeHeader } from 'tar-stream'
 import type { Entry, Manifest } from '../../src/backup/manifest.ts'
-import { type BackupFacts, makeBackup, openBackup, restoreBackup } from '../../src/backup/program.ts'
+import { type BackupFacts, type BackupFile, makeBackup, openBackup, restoreBackup } from '../../src/backup/program.ts'
 import { systemClock } from '../../src/system/clock.ts'
 
 export type Header = Pick<WholeHeader, 'name'> & Partial<WholeHeader>
 
 const nothing = (): void => undefined
 
-export const save = (home: string, to: string, more: Partial<BackupFacts> = {}) =>
+export const save = (home: string, to: string | BackupFile, more: Partial<BackupFacts> = {}) =>
   makeBackup({
     home,
-    to,
+    to: typeof to === 'string' ? { path: to, isNew: false } : to,
     wanted: { secrets: true, logs: false },
     clock: systemClock(),
     versions: { hermes: '0', node: '0' },

@@ -9,9 +9,21 @@ const name = (day: number, more = ''): string => `hermes-${stampOf(Date.UTC(2026
 
 test('the newest backups stay, encrypted or not', () => {
   const names = [name(3), name(1, '.age'), name(2), name(4)]
-  expect(tooOld(names, 2)).toEqual([name(1, '.age'), name(2)])
-  expect(tooOld(names, 4)).toEqual([])
-  expect(tooOld(names, 9)).toEqual([])
+  expect(tooOld(names, 2, name(4))).toEqual([name(1, '.age'), name(2)])
+  expect(tooOld(names, 1, name(4))).toEqual([name(1, '.age'), name(2), name(3)])
+  expect(tooOld(names, 4, name(4))).toEqual([])
+  expect(tooOld(names, 9, name(4))).toEqual([])
+})
+
+test('after the clock was set back, the backup that was just made is one of those that stay', () => {
+  const names = [name(1), name(5), name(6), name(7)]
+  expect(tooOld(names, 2, name(1))).toEqual([name(5), name(6)])
+  expect(tooOld(names, 1, name(1))).toEqual([name(5), name(6), name(7)])
+})
+
+test('a second backup of one second is one that gets old, too', () => {
+  const second = name(1).replace('.tar', '-2.tar')
+  expect(tooOld([name(2), second, name(1)], 1, name(2)).toSorted()).toEqual([second, name(1)].toSorted())
 })
 
 test('files with other names, directories and links stay, and do not count', () => {
@@ -19,7 +31,7 @@ test('files with other names, directories and links stay, and do not count', () 
   for (const one of [name(1), name(2), 'mine.tar.gz', `${name(1)}.part`]) writeFileSync(join(dir, one), '')
   mkdirSync(join(dir, name(3)))
   symlinkSync('/nowhere', join(dir, name(4)))
-  expect(removeOld(dir, 1)).toEqual([name(1)])
+  expect(removeOld(dir, 1, name(2))).toEqual([name(1)])
   expect(readdirSync(dir).sort()).toEqual([`${name(1)}.part`, name(2), name(3), name(4), 'mine.tar.gz'])
 })
 

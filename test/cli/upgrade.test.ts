@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { beforeEach, expect, test } from 'vitest'
-import { lookAtHome } from '../../src/cli/checks/upgrade.ts'
+import { lookAtHome, requireHome } from '../../src/cli/checks/upgrade.ts'
 import { openSessions, sessionsFile } from '../../src/gateway/sessions/store.ts'
 import { openTables } from '../../src/kanban/store/board.ts'
 import { boardPlace } from '../../src/kanban/store/places.ts'
@@ -73,6 +73,15 @@ test('files of a newer version, files that are not databases and unknown setting
     expect.stringMatching(/config\.yaml, line 2: gateway\.comand: unknown key; did you mean gateway\.command\?/),
   ])
   expect(tree(home)).toEqual(before)
+})
+
+test('a file that cannot be read is a problem of its own, and a home that is not there is no empty one', () => {
+  mkdirSync(join(coder, 'config.yaml'))
+  newBoard('default')
+  expect(lookAtHome(home).map((one) => 'problem' in one)).toEqual([false, true])
+  expect(() => requireHome(join(home, 'none'))).toThrow(`${join(home, 'none')} does not exist`)
+  expect(() => requireHome(join(home, 'profiles', 'coder', 'config.yaml'))).toThrow('is empty')
+  expect(() => requireHome(join(coder, 'sub'))).toThrow('does not exist')
 })
 
 test('a board that another process has open is looked at', () => {

@@ -98,12 +98,20 @@ export const staleFiles: Check = ({ home }) => {
     .profiles.filter(({ name, dir }) => existsSync(join(dir, 'gateway.pid')) && !livingHolder(dir, name))
     .map(({ dir }) => join(dir, 'gateway.pid'))
   const leftovers = namesIn(homePaths(home).profiles).filter((name) => /^\.(new|deleted)-/.test(name))
+  const restores = namesIn(home).filter((name) => /^\.hermes-restoring-/.test(name))
   const moves = moveRemainders(home).map((remainder) => {
     const { text, next } = remainderText(remainder)
     return warn('stale files', `profile "${remainder.name}": ${text}`, next)
   })
   return orOk('stale files', 'none', [
     ...moves,
+    ...restores.map((name) =>
+      fail(
+        'stale files',
+        `${join(home, name)} has the part of a backup that an interrupted restore has not moved into the home`,
+        'stop Hermes and run the same hermes restore again, which goes on from there',
+      ),
+    ),
     ...pidFiles.map((file) =>
       warn('stale files', `${file} names a process that is gone`, 'no action needed: the next gateway replaces it'),
     ),

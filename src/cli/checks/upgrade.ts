@@ -7,6 +7,7 @@ import { listBoards } from '../../kanban/store/places.ts'
 import { requireLedger, usageFile } from '../../meter/ledger/ledger.ts'
 import { configProblemText, loadConfig } from '../../profile/config/config.ts'
 import { listProfiles } from '../../profile/directory/disk.ts'
+import { hasCode } from '../../system/error-code.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Database } from '../../system/files/sqlite.ts'
 import { lookAtDatabase } from '../../system/files/sqlite-look.ts'
@@ -42,18 +43,39 @@ function database(file: string, changes: (database: Database, file: string) => r
     const adds = lookAtDatabase(file, (opened) => changes(opened, file))
     return adds === undefined ? [] : [{ path: file, adds }]
   } catch (error) {
-    if (!(error instanceof HermesError)) throw error
-    return [{ path: file, problem: error.message, next: error.next ?? 'restore a backup of it' }]
+    return [problemOf(file, error, 'restore a backup of it')]
   }
 }
 
+/** One file that cannot be read keeps no other from being looked at. */
+const problemOf = (path: string, error: unknown, next: string): FileLook =>
+  error instanceof HermesError
+    ? { path, problem: error.message, next: error.next ?? next }
+    : { path, problem: `${path} cannot be read: ${(error as Error).message}`, next: `run the command as its owner` }
+
 function settings(profile: string, file: string): readonly FileLook[] {
   if (!existsSync(file)) return []
-  const { problems } = loadConfig(file)
+  let problems: ReturnType<typeof loadConfig>['problems']
+  try {
+    problems = loadConfig(file).problems
+  } catch (error) {
+    return [problemOf(file, error, `hermes -p ${profile} config edit`)]
+  }
   if (problems.length === 0) return [{ path: file, adds: [] }]
   const next = `hermes -p ${profile} config edit`
   return problems.map((problem) => ({ path: file, problem: configProblemText(problem), next }))
 }
 
-/** Tells whether there is anything to look at. */
-export const isEmptyHome = (home: string): boolean => !existsSync(home) || readdirSync(home).length === 0
+/** @throws HermesError FAILED: there is nothing to look at */
+export function requireHome(home: string): void {
+  const problem = homeProblem(home)
+  if (problem !== undefined) throw new HermesError('FAILED', `${home} ${problem}`, { next: 'set HERMES_HOME' })
+}
+
+function homeProblem(home: string): string | undefined {
+  try {
+    return readdirSync(home).length === 0 ? 'is empty' : undefined
+  } catch (error) {
+    return hasCode(error, 'ENOENT') ? 'does not exist' : `cannot be read: ${(error as Error).message}`
+  }
+}

@@ -6,6 +6,7 @@ import { HermesError } from '../../system/errors.ts'
 import { ownSecrets } from '../../system/files/secret-file.ts'
 import { runPaths } from '../../system/paths.ts'
 import type { Environment } from '../../system/programs/install.ts'
+import { fileVariable } from '../../system/secret-variables.ts'
 import { readIdentity } from '../nodes/identity.ts'
 import type { Boards } from '../port/boards.ts'
 import { FileBoards } from './file-boards.ts'
@@ -34,6 +35,10 @@ export async function findBoards({ home, env, runDir, clock, database }: BoardsF
   const { [DATABASE_SECRET]: read } = ownSecrets(env, [DATABASE_SECRET])
   return read === undefined ? new FileBoards(home) : boardsInDatabase(read, home)
 }
+
+/** Tells whether boards are in a database, as {@link findBoards} decides it, without asking for its address. */
+export const isInDatabase = ({ env, runDir }: Pick<BoardsFacts, 'env' | 'runDir'>): boolean =>
+  existsSync(runPaths(runDir, 'image').boardDir) || Boolean(env[DATABASE_SECRET] || env[fileVariable(DATABASE_SECRET)])
 
 /** Boards in the volume, also if the variable names a database. */
 export const boardsInFiles = (home: string): Boards => new FileBoards(home)

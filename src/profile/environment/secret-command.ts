@@ -4,7 +4,7 @@ import type { Clock } from '../../system/clock.ts'
 import { MAX_SECRET_BYTES } from '../../system/files/secret-file.ts'
 import { childEnding } from '../../system/native/child-ending.ts'
 import { signalTree } from '../../system/programs/proc.ts'
-import { shellQuote } from '../../system/programs/sh-environment.ts'
+import { shellWord } from '../../system/programs/sh-environment.ts'
 import { signalName } from '../../system/signals.ts'
 import { spanText } from '../../system/text/span.ts'
 
@@ -31,7 +31,7 @@ const DRAIN_MS = 250
 
 /** The command as a shell would take it, cut to a length for a message. */
 export function commandText(command: readonly string[]): string {
-  const text = command.map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : shellQuote(word))).join(' ')
+  const text = command.map(shellWord).join(' ')
   return text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN - 1)}…` : text
 }
 

@@ -3,6 +3,9 @@
 /** Quotes any text as one word for sh: in single quotes, only the quote itself is special (POSIX 2.2.2). */
 export const shellQuote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`
 
+/** One word for sh as a person would type it: quoted only where a character has a meaning. */
+export const shellWord = (text: string): string => (/^[\w@%+=:,./-]+$/.test(text) ? text : shellQuote(text))
+
 const IS_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/
 /** Variables that a shell (dash, bash, busybox) sets, watches or refuses to have set. */
 const IS_SHELLS =

@@ -55,7 +55,7 @@ test('a home that runs is saved, and neither it nor one with something in it is 
     code: 0,
     stderr: '',
     stdout: expect.stringContaining(
-      'every gateway stays stopped; these ran: default, coder\n  next: hermes gateway start default coder',
+      `every gateway stays stopped; these ran: default, coder\n  next: HERMES_HOME=${join(top, 'new')} hermes gateway start default coder`,
     ),
   })
   const stopped = [{ name: 'coder', gateway: { command: ['sleep', '100000'] }, desired: null }]
@@ -184,7 +184,7 @@ test.skipIf(why !== undefined)(named('a board in PostgreSQL comes back as lines 
   expect(await hermes(['backup', '--with-board', '--out', file], env)).toMatchObject({ code: 0, stderr: '' })
   const restored = await hermes(['restore', file, '--into', join(top, 'new')])
   const board = join(top, 'new', 'kanban-export', 'default.jsonl')
-  expect(restored.stdout).toContain(`next: hermes kanban import ${board}\n`)
+  expect(restored.stdout).toContain(`next: HERMES_HOME=${join(top, 'new')} hermes kanban import ${board}\n`)
   const inNew = (args: readonly string[]): Promise<Ran> => command(args, { home: join(top, 'new') })
   expect((await inNew(['kanban', 'import', board])).code).toBe(0)
   expect((await inNew(['kanban', 'list'])).stdout).toContain('a task of the database')

@@ -53,7 +53,12 @@ test('backups are made at times, and only while a schedule is set', { timeout: 6
   })
   expect([readdirSync(join(home, 'profiles')), backups().length > 0]).toEqual([[], true])
 
-  // A profile of a user that has the name is left alone.
+  // A schedule whose command was changed is a profile of the user, and so is another one of that name.
+  expect((await hermes('backup', 'schedule', '0 3 1 1 *')).code).toBe(0)
+  expect((await hermes('-p', 'backup', 'config', 'set', 'gateway.command', '["my-backup"]')).code).toBe(0)
+  const kept = await hermes('backup', 'schedule', '--remove')
+  expect([kept.code, kept.stderr]).toEqual([1, expect.stringContaining('is a profile of yours')])
+  expect((await hermes('profile', 'delete', 'backup', '--yes')).code).toBe(0)
   expect((await hermes('profile', 'create', 'backup')).code).toBe(0)
   const config = join(home, 'profiles', 'backup', 'config.yaml')
   writeFileSync(config, 'gateway: {command: [my-backup]}\n')

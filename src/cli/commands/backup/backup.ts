@@ -1,14 +1,12 @@
 import { existsSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { basename, dirname } from 'node:path'
 import type { AddText } from '../../../backup/collect.ts'
 import type { BackupBundle } from '../../../backup/program.ts'
 import { type Boards, withBoard } from '../../../kanban/port/boards.ts'
 import type { Snapshot } from '../../../kanban/port/transfer.ts'
-import { findBoards } from '../../../kanban/store/boards.ts'
+import { findBoards, isInDatabase } from '../../../kanban/store/boards.ts'
 import { exportBoard } from '../../../kanban/transfer/export.ts'
-import { DATABASE_SECRET } from '../../../system/dashboard-secrets.ts'
 import { HermesError } from '../../../system/errors.ts'
-import { fileVariable } from '../../../system/secret-variables.ts'
 import { warningLine } from '../../../system/text/foreign-text.ts'
 import { type Input, textOption } from '../../context/command.ts'
 import { type Context, warnOn } from '../../context/context.ts'
@@ -34,7 +32,7 @@ export async function backup(context: Context, input: Input): Promise<Outcome> {
   const keepText = textOption(input, 'keep')
   const keep = keepText === undefined ? undefined : parseKeep(keepText)
   const file = destinationOf({ out, home, word: 'hermes', wallMs: clock.wallMs(), encrypt })
-  if (keep !== undefined && (file === undefined || file === resolve(out ?? '')))
+  if (keep !== undefined && file?.isNew !== true)
     throw new HermesError('USAGE', '--keep is for a directory of backups, so not with --out FILE', {
       next: 'name a directory with --out, or leave --out away: $HERMES_HOME/backups',
     })
@@ -58,20 +56,18 @@ export async function backup(context: Context, input: Input): Promise<Outcome> {
         }),
       ),
     )
-    if (boards === undefined && hasDatabase(context))
+    if (boards === undefined && isInDatabase({ env: context.env, runDir: context.paths.runDir }))
       context.output.err(warningLine('boards in a database are left out; hermes backup --with-board adds them'))
     // An incomplete backup takes the place of none.
     const removed =
-      keep === undefined || file === undefined || made.missing.length > 0 ? [] : removeOld(dirname(file), keep)
-    return report(context, made, file, { removed, next: (name) => `hermes restore --verify ${name}` })
+      keep === undefined || made.file === undefined || made.missing.length > 0
+        ? []
+        : removeOld(dirname(made.file), keep, basename(made.file))
+    return report(context, made, { removed, next: (name) => `hermes restore --verify ${name}` })
   } finally {
     await boards?.close()
   }
 }
-
-/** Tells whether boards are in a database, as findBoards decides it, without asking for its address. */
-const hasDatabase = ({ env, paths }: Context): boolean =>
-  existsSync(paths.boardDir) || Boolean(env[DATABASE_SECRET] || env[fileVariable(DATABASE_SECRET)])
 
 const exportsOf =
   (context: Context, boards: Boards) =>

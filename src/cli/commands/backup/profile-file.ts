@@ -1,8 +1,10 @@
 /** A profile as one file, and back. */
 import { join, resolve } from 'node:path'
+import { STANDARD_INPUT } from '../../../backup/unpack.ts'
 import { addSlotOf } from '../../../control/profile-actions.ts'
 import { requireProfile } from '../../../profile/directory/disk.ts'
 import { refuseDefault } from '../../../profile/directory/remove.ts'
+import { shellWord } from '../../../system/programs/sh-environment.ts'
 import { oneLine, warningLine } from '../../../system/text/foreign-text.ts'
 import { type Input, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
@@ -39,7 +41,7 @@ export async function exportProfile(context: Context, input: Input): Promise<Out
       }),
     ),
   )
-  return report(context, made, to, { removed: [], next: (file) => `hermes profile import ${file}` })
+  return report(context, made, { removed: [], next: (file) => `hermes profile import ${file}` })
 }
 
 /** `hermes profile import` */
@@ -47,7 +49,7 @@ export async function importFile(context: Context, input: Input): Promise<Outcom
   const [file = ''] = input.args
   if (file !== '-') return importFrom(context, input, resolve(file), file)
   await using spooled = await bundle().spool(process.stdin)
-  return await importFrom(context, input, spooled.file, 'standard input')
+  return await importFrom(context, input, spooled.file, STANDARD_INPUT)
 }
 
 async function importFrom(context: Context, input: Input, file: string, from: string): Promise<Outcome> {
@@ -63,7 +65,7 @@ async function importFrom(context: Context, input: Input, file: string, from: st
   if (problem !== undefined) err(warningLine(`its slot appears later: ${oneLine(problem)}`))
   if (!manifest.secrets) err(warningLine(`the file has no secrets: set the keys again with hermes -p ${name} login`))
   return {
-    text: `${dir}: ${madeText(manifest)}\n  its gateway stays stopped\n  next: edit ${join(dir, 'config.yaml')} and .env; hermes -p ${name} gateway start\n`,
+    text: `${dir}: ${madeText(manifest)}\n  its gateway stays stopped\n  next: edit ${shellWord(join(dir, 'config.yaml'))} and .env; hermes -p ${name} gateway start\n`,
     json: { name, dir, made: manifest.made, ...countsOf(manifest), secrets: manifest.secrets },
   }
 }

@@ -2,6 +2,7 @@ import { dirname, isAbsolute, join, normalize } from 'node:path'
 import type { Manifest } from '../../../backup/manifest.ts'
 import type { MadeBackup } from '../../../backup/program.ts'
 import { EXIT } from '../../../system/errors.ts'
+import { shellWord } from '../../../system/programs/sh-environment.ts'
 import { oneLine, warningLine } from '../../../system/text/foreign-text.ts'
 import type { Context } from '../../context/context.ts'
 import { sizeText } from '../../context/progress.ts'
@@ -14,10 +15,9 @@ const PRINTED = 20
 export function report(
   context: Context,
   made: MadeBackup,
-  file: string | undefined,
   { removed, next }: { readonly removed: readonly string[]; readonly next: (file: string) => string },
 ): Outcome {
-  const { manifest, missing, leftOut, bytes } = made
+  const { manifest, missing, leftOut, bytes, file } = made
   const { err } = context.output
   for (const { path, why } of missing.slice(0, PRINTED)) err(warningLine(`${oneLine(path)} ${why}; it is missing`))
   const others = manifest.leftOut.filter(({ path }) => !missing.some((one) => one.path === path))
@@ -34,7 +34,7 @@ export function report(
   if (missing.length > 0) err(`hermes: the backup is there, without ${missing.length} files or directories\n`)
   if (file === undefined) return { exitCode }
   return {
-    text: `${file}: ${countsText(manifest)}, ${sizeText(bytes)}\n${removed.map((name) => `  removed ${name}\n`).join('')}  next: copy it to another machine; ${next(file)}\n`,
+    text: `${file}: ${countsText(manifest)}, ${sizeText(bytes)}\n${removed.map((name) => `  removed ${name}\n`).join('')}  next: copy it to another machine; ${next(shellWord(file))}\n`,
     json: { file, bytes, ...countsOf(manifest), missing, left_out: others, changed, removed },
     exitCode,
   }

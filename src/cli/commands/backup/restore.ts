@@ -1,8 +1,10 @@
 import { join, resolve } from 'node:path'
 import type { Manifest } from '../../../backup/manifest.ts'
 import type { BackupBundle } from '../../../backup/program.ts'
+import { STANDARD_INPUT } from '../../../backup/unpack.ts'
 import { ifSupervised } from '../../../control/slot-actions.ts'
 import { HermesError } from '../../../system/errors.ts'
+import { shellWord } from '../../../system/programs/sh-environment.ts'
 import { oneLine, warningLine } from '../../../system/text/foreign-text.ts'
 import { type Input, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
@@ -18,7 +20,7 @@ export async function restore(context: Context, input: Input): Promise<Outcome> 
   const [file = ''] = input.args
   if (file !== '-') return restoreFrom(context, input, resolve(file), file)
   await using spooled = await bundle().spool(process.stdin)
-  return await restoreFrom(context, input, spooled.file, 'standard input')
+  return await restoreFrom(context, input, spooled.file, STANDARD_INPUT)
 }
 
 async function restoreFrom(context: Context, input: Input, file: string, name: string): Promise<Outcome> {
@@ -44,7 +46,7 @@ async function restoreFrom(context: Context, input: Input, file: string, name: s
 export const madeText = (manifest: Manifest): string =>
   `${countsText(manifest)}; made ${oneLine(manifest.made)} of ${oneLine(manifest.home)}`
 
-function restored({ output }: Context, manifest: Manifest, dir: string, startAsBefore: boolean): Outcome {
+function restored({ output, home }: Context, manifest: Manifest, dir: string, startAsBefore: boolean): Outcome {
   if (!manifest.secrets) output.err(warningLine('the backup has no secrets: set the keys again with hermes login'))
   const boards = manifest.entries.flatMap(({ path }) =>
     /^kanban-export\/.+\.jsonl$/.test(path) ? [join(dir, path)] : [],
@@ -57,9 +59,10 @@ function restored({ output }: Context, manifest: Manifest, dir: string, startAsB
       : startAsBefore
         ? `gateways that start at the next boot: ${names}`
         : `every gateway stays stopped; these ran: ${names}`
+  const hermes = dir === resolve(home) ? 'hermes' : `HERMES_HOME=${shellWord(dir)} hermes`
   const next = [
-    ...(startAsBefore || ran.length === 0 ? [] : [`hermes gateway start ${names.replaceAll(',', '')}`]),
-    ...boards.map((board) => `hermes kanban import ${oneLine(board)}`),
+    ...(startAsBefore || ran.length === 0 ? [] : [`${hermes} gateway start ${names.replaceAll(',', '')}`]),
+    ...boards.map((board) => `${hermes} kanban import ${shellWord(oneLine(board))}`),
   ]
   return {
     text: `${dir}: ${madeText(manifest)}\n  ${starts}\n${next.map((line) => `  next: ${line}\n`).join('')}`,

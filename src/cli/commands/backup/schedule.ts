@@ -15,6 +15,7 @@ import { writeDesired } from '../../../profile/state/state.ts'
 import { HermesError } from '../../../system/errors.ts'
 import { readRegularFile } from '../../../system/files/small-file.ts'
 import { profileDir } from '../../../system/paths.ts'
+import { shellWord } from '../../../system/programs/sh-environment.ts'
 import { oneLine } from '../../../system/text/foreign-text.ts'
 import { type Input, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
@@ -53,10 +54,10 @@ function scheduled({ home }: Context): Scheduled | undefined {
   const dir = profileDir(home, PROFILE)
   const { gateway, description } = loadConfig(join(dir, 'config.yaml')).config
   const command = gateway.command ?? []
-  if (command[0] === 'hermes' && command[1] === 'backup' && gateway.schedule !== null)
-    return { at: gateway.schedule, command }
+  const isBackup = command[0] === 'hermes' && command[1] === 'backup'
+  if (isBackup && gateway.schedule !== null) return { at: gateway.schedule, command }
   // Made by a command that was killed before the next step.
-  if (description === DESCRIPTION) return undefined
+  if (description === DESCRIPTION && (isBackup || command.length === 0)) return undefined
   throw new HermesError('REFUSED', `${dir} is a profile of yours, and the schedule needs its name`, {
     next: `hermes profile rename ${PROFILE} NEW; then run the command again`,
   })
@@ -112,7 +113,7 @@ function commandOf(input: Input): readonly string[] {
   const dir = resolve(out)
   if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() === true)
     return ['hermes', 'backup', '--out', dir, '--keep', `${keep}`]
-  throw new HermesError('USAGE', `${dir} is not a directory`, { next: `mkdir ${dir}, or name another one` })
+  throw new HermesError('USAGE', `${dir} is not a directory`, { next: `mkdir ${shellWord(dir)}, or name another one` })
 }
 
 async function remove(context: Context): Promise<Outcome> {

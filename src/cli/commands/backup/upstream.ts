@@ -132,7 +132,7 @@ async function take(context: Context, from: string, into: string): Promise<void>
           home: from,
           workIn: scratch,
           clock: context.clock,
-          to: file,
+          to: { path: file, isNew: false },
           wanted: WANTED,
           passOver: passOver(from),
           versions,

@@ -51,9 +51,16 @@ export async function start(context: Context, input: Input): Promise<Outcome> {
     // Slots print into their logs. init's own lines are in the supervisor's log, and the first ones here.
     stdio: ['ignore', 'ignore', 'pipe'],
   })
+  // init has a session of its own, so Ctrl-C does not reach it.
+  const interrupted = (signal: NodeJS.Signals): void => {
+    context.output.err(`hermes: Hermes goes on with its start (pid ${child.pid})\n  next: hermes status; hermes stop\n`)
+    process.kill(process.pid, signal)
+  }
+  process.once('SIGINT', interrupted)
   try {
     return outcome(context, 'is running', await untilItAnswers(context, child, { runDir, timeoutMs, kernel }))
   } finally {
+    process.off('SIGINT', interrupted)
     // init goes on without a reader of its lines.
     child.stderr?.destroy()
     child.unref()

@@ -7,6 +7,7 @@ import { accountRows } from '../../../system/files/accounts.ts'
 import { makeDirectory } from '../../../system/files/directory.ts'
 import { replaceFileSync } from '../../../system/files/replace-file.ts'
 import { isImageInstall } from '../../../system/programs/install.ts'
+import { shellWord } from '../../../system/programs/sh-environment.ts'
 import { type Input, textOption } from '../../context/command.ts'
 import type { Context } from '../../context/context.ts'
 import type { Outcome } from '../../terminal/output.ts'
@@ -25,7 +26,7 @@ export function installUnit(context: Context, input: Input): Outcome {
   const text = unitText(facts)
   if (input.options.print === true) return { text, json: { ...facts, text } }
   const file = join(facts.kind === 'system' ? SYSTEM_DIR : userDir(context), NAME)
-  write(file, text)
+  write(file, text, facts.kind)
   const systemctl = facts.kind === 'system' ? 'systemctl' : 'systemctl --user'
   const next = [`${systemctl} daemon-reload`, `${systemctl} enable --now hermes`]
   // Without it, the user's manager ends with the last session.
@@ -88,18 +89,21 @@ function accountOf(wanted: string | number | undefined): { readonly name: string
 const userDir = ({ env }: Context): string => join(env.XDG_CONFIG_HOME || join(homedir(), '.config'), 'systemd', 'user')
 
 /** @throws HermesError for a file of another origin, or a directory that takes none */
-function write(file: string, text: string): void {
-  if (existsSync(file) && !readFileSync(file, 'utf8').startsWith(UNIT_MARK))
-    throw new HermesError('EXISTS', `${file} was not written by hermes systemd install`, {
-      next: 'remove it first, or compare it with hermes systemd install --print',
-    })
+function write(file: string, text: string, kind: UnitFacts['kind']): void {
   try {
+    if (existsSync(file) && !readFileSync(file, 'utf8').startsWith(UNIT_MARK))
+      throw new HermesError('EXISTS', `${file} was not written by hermes systemd install`, {
+        next: 'remove it first, or compare it with hermes systemd install --print',
+      })
     makeDirectory(dirname(file), 0o755)
     replaceFileSync(file, text, { mode: 0o644 })
   } catch (error) {
-    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR')) throw error
+    if (!hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOTDIR', 'EISDIR')) throw error
     throw new HermesError('FAILED', `${file} cannot be written: ${(error as NodeJS.ErrnoException).code}`, {
-      next: `as root, or: hermes systemd install --print | sudo tee ${file}`,
+      next:
+        kind === 'system'
+          ? `as root, or add this to the command: --print | sudo tee ${shellWord(file)}`
+          : `make ${shellWord(dirname(file))} a directory that your user can write to, and run the command again`,
     })
   }
 }
