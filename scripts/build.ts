@@ -1,7 +1,9 @@
 // Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per
 // program and the dashboard's page. CommonJS because such a bundle starts in 38-48 ms; ESM needs 58 ms.
-// Usage: node scripts/build.ts [OUT, default dist] [--target linux-arm64 --packages DIR]
-//   --target    another machine than this one; its native packages are in DIR (npm run natives -- --keep DIR)
+// Usage: node scripts/build.ts [OUT, default dist] [--target linux-arm64] [--also linux-arm64] [--packages DIR]
+//   --target    another machine than this one
+//   --also      a machine of another architecture that the same tree is to run on: its native files are in lib/arm64
+//   --packages  the native packages of other machines (npm run natives -- --keep DIR)
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, cp, mkdir, readdir, writeFile } from 'node:fs/promises'
@@ -10,7 +12,7 @@ import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import packageJson from '../package.json' with { type: 'json' }
 import { ownNodeShell } from '../src/system/programs/own-node.ts'
-import { MODULE_WRAPPER, makeCodeCache } from './build/code-cache.ts'
+import { MODULE_WRAPPER, makeCodeCache, makeLoaders } from './build/code-cache.ts'
 import { contentsOf } from './build/contents.ts'
 import { buildInfo } from './build/info.ts'
 import { lazyBuiltIns } from './build/lazy.ts'
@@ -23,8 +25,13 @@ import { sbomText } from './build/sbom.ts'
 const root = dirname(import.meta.dirname)
 const { values: options, positionals } = parseArgs({
   allowPositionals: true,
-  options: { target: { type: 'string', default: thisTarget() }, packages: { type: 'string' } },
+  options: {
+    target: { type: 'string', default: thisTarget() },
+    also: { type: 'string', multiple: true, default: [] },
+    packages: { type: 'string' },
+  },
 })
+const { arch } = targetOf(options.target)
 const target = resolve(positionals[0] ?? join(root, 'dist'))
 /** The programs and what they load, by the names of their bundles. */
 const programs = Object.fromEntries(
@@ -56,7 +63,7 @@ const { metafile } = await build({
   footer: { js: MODULE_WRAPPER.after },
   // src/profile/config/config.ts asks for import.meta.url only where it runs as source.
   logOverride: { 'empty-import-meta': 'silent' },
-  define: { HERMES_VERSION: JSON.stringify(packageJson.version) },
+  define: { HERMES_VERSION: JSON.stringify(packageJson.version), HERMES_ARCH: JSON.stringify(arch) },
   plugins: [
     lazyBuiltIns,
     {
@@ -64,13 +71,16 @@ const { metafile } = await build({
       setup(b) {
         // koffi's package only looks for its binary; a bundle finds that one file beside itself, and loads in 4 ms
         // instead of 11.
-        b.onResolve({ filter: /^koffi$/ }, () => ({ path: './koffi.node', external: true }))
+        b.onResolve({ filter: /^koffi$/ }, () => ({ path: 'koffi.node', namespace: 'native' }))
+        b.onLoad({ filter: /./, namespace: 'native' }, ({ path }) => ({ contents: requireNative(path) }))
         // Likewise node-pty's, which looks for a package by its platform; where there is none (musl), loading it fails
         // in one line.
         b.onLoad({ filter: /node-pty\/requireBinary\.js$/ }, () => ({
-          contents: "exports.requireBinary = () => require('./pty.node')",
+          contents: "exports.requireBinary = () => require('pty.node')",
         }))
-        b.onResolve({ filter: /^\.\/pty\.node$/ }, ({ path }) => ({ path, external: true }))
+        b.onResolve({ filter: /^pty\.node$/ }, ({ path }) => ({ path, namespace: 'native' }))
+        // Below in requireNative: Node finds them, not esbuild.
+        b.onResolve({ filter: /\.node$/, namespace: 'native' }, ({ path }) => ({ path, external: true }))
         // The YAML parser with its compiled code is read only by a program that parses YAML.
         b.onResolve({ filter: /^yaml$/ }, ({ importer }) =>
           basename(importer) === 'yaml.ts' ? undefined : { path: './yaml.cjs', external: true },
@@ -111,7 +121,13 @@ const { metafile } = await build({
 const pageFiles = await page
 // src/system/files/sqlite.ts names the file when it opens a database.
 const natives = Object.fromEntries(
-  Object.entries(nativeFiles(targetOf(options.target))).map(([name, file]) => [name, packageFile(file)]),
+  [options.target, ...options.also].flatMap((name, index) => {
+    const one = targetOf(name)
+    return Object.entries(nativeFiles(one)).map(([file, path]) => [
+      index === 0 ? file : join(one.arch, file),
+      packageFile(path),
+    ])
+  }),
 )
 for (const [name, file] of Object.entries(natives)) await cp(file, join(out, 'lib', name))
 const contents = contentsOf(metafile.outputs, pageFiles, natives)
@@ -127,10 +143,19 @@ await writeFile(join(out, 'sbom.cdx.json'), sbomText(root, packageJson.name, inf
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
 await writeFile(join(out, 'bin', 'own-node.sh'), ownNodeShell())
 for (const name of await readdir(join(out, 'bin'))) await chmod(join(out, 'bin', name), 0o755)
+await makeLoaders(out, Object.keys(programs))
 // V8's code is this machine's.
 const why = options.target === thisTarget() ? await makeCodeCache(out, Object.keys(programs)) : undefined
 await putInPlace(out, target)
 if (why !== undefined) process.stderr.write(`build: no compiled code, so programs start slower: ${why}\n`)
+
+/** CommonJS that loads a native file: the one beside the bundle, or in a directory with the name of this architecture. */
+function requireNative(name: string): string {
+  if (options.also.length === 0) return `module.exports = require('./${name}')`
+  const others = options.also.map((one) => targetOf(one).arch)
+  const cases = others.map((other) => `process.arch === '${other}' ? require('./${other}/${name}') : `)
+  return `module.exports = ${cases.join('')}require('./${name}')`
+}
 
 /** A file of a package: from `--packages`, if it is there. */
 function packageFile(file: string): string {

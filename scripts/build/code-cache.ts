@@ -19,14 +19,17 @@ const DEADLINE_MS = 60_000
 /** A file beside the bundles while the code of a stop is recorded. */
 const STOPPING = 'stopping'
 
-/** V8 refuses a cache of another version or other flags, and compiles as if there were none. */
+/**
+ * V8 refuses a cache of another version or other flags, and compiles as if there were none. It does not look at the
+ * architecture.
+ */
 const loader = (name: string, more = ''): string =>
   `'use strict'
 const { readFileSync, renameSync, writeFileSync } = require('node:fs')
 const { Script } = require('node:vm')
 let cachedData
 try {
-  cachedData = readFileSync(__dirname + '/${name}.cache')
+  if (process.arch === '${process.arch}') cachedData = readFileSync(__dirname + '/${name}.cache')
 } catch {}
 const filename = __dirname + '/${name}.js'
 const script = new Script(readFileSync(filename, 'latin1'), { filename, cachedData })
@@ -62,12 +65,17 @@ if (isStopping && '${name}' === 'supervisor') {
 }
 `
 
+/** @param more code that runs before the bundle `name` */
 const writeLoaders = (lib: string, names: readonly string[], more: (name: string) => string): Promise<unknown> =>
   Promise.all(names.map((name) => writeFile(join(lib, `${name}.cjs`), loader(name, more(name)))))
 
+/** Gives every bundle of an install tree its loader. */
+export const makeLoaders = (install: string, names: readonly string[]): Promise<unknown> =>
+  writeLoaders(join(install, 'lib'), names, () => '')
+
 /**
- * Gives every bundle of an install tree its loader, and those that matter for boot and for the command line their
- * cache: the tree is run for a second, in a home of its own.
+ * Gives the bundles that matter for boot and for the command line their cache: the tree is run for a second, in a home
+ * of its own.
  * @param install holds lib/X.js for each of `names`
  * @returns why there is no cache; undefined: there is one
  */
@@ -81,7 +89,7 @@ export async function makeCodeCache(install: string, names: readonly string[]): 
   } catch (error) {
     return (error as Error).message
   } finally {
-    await writeLoaders(lib, names, () => '')
+    await makeLoaders(install, names)
     await rm(home, { recursive: true, force: true })
     await rm(join(lib, STOPPING), { force: true })
   }

@@ -26,6 +26,7 @@ const PACKAGES = {
   git: 'git',
   npm: 'npm',
   'linux.uml': 'user-mode-linux',
+  'qemu-aarch64-static': 'qemu-user-static',
 } as const
 
 export type Tool = keyof typeof PACKAGES

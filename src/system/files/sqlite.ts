@@ -16,13 +16,16 @@ import {
   statSync,
 } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type BetterSqlite3 from 'better-sqlite3'
 import type { Clock } from '../clock.ts'
 import { unlessCode } from '../error-code.ts'
 import { HermesError } from '../errors.ts'
 import { makeDirectory } from './directory.ts'
 import { isKernelFile } from './small-file.ts'
+
+/** Set by scripts/build.ts: the architecture of the native files beside the bundles. */
+declare const HERMES_ARCH: string
 
 export type Database = BetterSqlite3.Database
 
@@ -289,9 +292,12 @@ function sqlite(): typeof BetterSqlite3 {
   return createRequire(import.meta.url)('better-sqlite3') as typeof BetterSqlite3
 }
 
-/** A bundle has the native file next to it (scripts/build.ts); when running from source, the package finds its own. */
+/**
+ * A bundle has the native file next to it, or below for another architecture than that of the build (scripts/build.ts);
+ * when running from source, the package finds its own.
+ */
 function nativeBinding(): string | undefined {
-  if (typeof __dirname !== 'string') return undefined
-  const beside = join(__dirname, 'better-sqlite3.node')
-  return basename(__dirname) === 'lib' && existsSync(beside) ? beside : undefined
+  if (typeof __dirname !== 'string' || typeof HERMES_ARCH !== 'string') return undefined
+  const beside = join(__dirname, process.arch === HERMES_ARCH ? '.' : process.arch, 'better-sqlite3.node')
+  return existsSync(beside) ? beside : undefined
 }
