@@ -1,4 +1,5 @@
 // The package that `npm run package` makes, on both architectures.
+import { createHash } from 'node:crypto'
 import { globSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -36,7 +37,11 @@ test.skipIf(whyNoRegistry !== undefined || process.arch !== 'x64')(
     await run('npm', ['run', 'package'], { cwd: checkout, env })
     const [archive = '', ...more] = globSync('hermes-container-*.tgz', { cwd: checkout })
     expect(more).toEqual([])
-    expect(readFileSync(join(checkout, archive)).length).toBeLessThan(MAX_BYTES)
+    const bytes = readFileSync(join(checkout, archive))
+    expect(bytes.length).toBeLessThan(MAX_BYTES)
+    const provenance = JSON.parse(readFileSync(join(checkout, archive.replace('.tgz', '.provenance.json')), 'utf8'))
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    expect(provenance.subject).toEqual([{ name: archive, digest: { sha256 } }])
     const unpacked = join(checkout, 'unpacked')
     mkdirSync(unpacked)
     await run('tar', ['-xzf', join(checkout, archive), '-C', unpacked, '--strip-components=1'])

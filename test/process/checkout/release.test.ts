@@ -172,3 +172,53 @@ test.each([[], ['v1'], ['1.2'], ['1.2.3', 'now'], ['--help']].map((args) => [arg
     expect(stderr).toMatch(/^release: (".+" is not a version; )?usage: npm run release -- VERSION, such as 1\.2\.3\n$/)
   },
 )
+
+test.skipIf(why !== undefined)(named('the workflow of a tag gets the facts of its image', why), () => {
+  const digest = `sha256:${'a'.repeat(64)}`
+  const facts = (env: Readonly<Record<string, string>>) =>
+    spawnSync(process.execPath, [join(root, 'scripts/release-facts.ts')], {
+      cwd: repository,
+      encoding: 'utf8',
+      env: {
+        ...process.env,
+        GITHUB_SERVER_URL: 'https://git.example',
+        GITHUB_REPOSITORY: 'Team/hermes',
+        GITHUB_REF_NAME: 'v0.2.0',
+        BASE_DIGEST: digest,
+        ...env,
+      },
+    })
+  expect(release('0.2.0').status).toBe(0)
+  const { status, stdout, stderr } = facts({})
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' })
+  // The form in which a workflow takes values of several lines.
+  const outputs = Object.fromEntries(
+    [...stdout.matchAll(/^([a-z-]+)<<(\S+)\n(.*?)\n\2$/gms)].map(([, name = '', , text = '']) => [
+      name,
+      text.split('\n'),
+    ]),
+  )
+  const image = 'ghcr.io/team/hermes'
+  expect(outputs).toEqual({
+    image: [image],
+    tags: [`${image}:0.2.0`, `${image}:0.2`, `${image}:latest`],
+    'build-args': [
+      'VERSION=0.2.0',
+      `REVISION=${git('rev-parse', 'HEAD').trim()}`,
+      expect.stringMatching(/^CREATED=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+      'SOURCE=https://git.example/Team/hermes',
+      `BASE_DIGEST=${digest}`,
+    ],
+  })
+  const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8')
+  for (const line of outputs['build-args'] ?? []) expect(dockerfile).toContain(`\nARG ${line.split('=')[0]}`)
+
+  const refusals: readonly (readonly [Readonly<Record<string, string>>, string])[] = [
+    [{ GITHUB_REF_NAME: 'v0.3.0' }, 'the tag is v0.3.0, and package.json has 0.2.0; npm run release makes the tag'],
+    [{ GITHUB_REF_NAME: 'main' }, 'GITHUB_REF_NAME is "main", and no tag v1.2.3'],
+    [{ GITHUB_REPOSITORY: '' }, 'GITHUB_REPOSITORY is not set'],
+    [{ BASE_DIGEST: '' }, 'BASE_DIGEST is "", and no sha256:…'],
+  ]
+  for (const [env, line] of refusals)
+    expect(facts(env)).toMatchObject({ status: 1, stdout: '', stderr: `release-facts: ${line}\n` })
+})
