@@ -149,7 +149,7 @@ const why = options.target === thisTarget() ? await makeCodeCache(out, Object.ke
 await putInPlace(out, target)
 if (why !== undefined) process.stderr.write(`build: no compiled code, so programs start slower: ${why}\n`)
 
-/** CommonJS that loads a native file: the one beside the bundle, or in a directory with the name of this architecture. */
+/** CommonJS that loads a native file from beside the bundle, or from a directory named for the architecture. */
 function requireNative(name: string): string {
   if (options.also.length === 0) return `module.exports = require('./${name}')`
   const others = options.also.map((one) => targetOf(one).arch)

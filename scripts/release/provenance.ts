@@ -7,7 +7,7 @@ export interface BuildFacts {
   readonly revision: string
   /** Address of the repository, if it is known. */
   readonly source: string | undefined
-  /** Address of the run that built it; undefined: somebody's machine. */
+  /** Address of the run that built it; undefined: no host is known. */
   readonly run: string | undefined
   readonly lockFile: Uint8Array
   /** Components of the SBOM. */
