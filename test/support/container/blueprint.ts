@@ -19,6 +19,8 @@ export interface BoxOptions {
   readonly capDrop?: readonly string[]
   readonly capAdd?: readonly string[]
   readonly privileged?: boolean
+  /** The cgroups of this machine, to be written to. */
+  readonly hostCgroups?: boolean
   readonly groupAdd?: readonly string[]
   readonly securityOpt?: readonly string[]
   readonly pidsLimit?: number
@@ -56,7 +58,12 @@ export class Blueprint extends GenericContainer {
     }
     this.hostConfig = {
       ...this.hostConfig,
-      Binds: [`${home}:/opt/data`, ...(options.mounts ?? []).map((mount) => mount.join(':'))],
+      Binds: [
+        `${home}:/opt/data`,
+        ...(options.mounts ?? []).map((mount) => mount.join(':')),
+        ...(options.hostCgroups ? ['/sys/fs/cgroup:/sys/fs/cgroup:rw'] : []),
+      ],
+      ...(options.hostCgroups && { CgroupnsMode: 'host' as const }),
       ...(options.init && { Init: true }),
       ...(options.publish !== undefined && {
         PortBindings: { [`${options.publish}/tcp`]: [{ HostIp: '127.0.0.1', HostPort: '' }] },
