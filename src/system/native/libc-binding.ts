@@ -2,15 +2,17 @@ import { constants } from 'node:os'
 import { NativeError } from './native.ts'
 import { spawnSignatures } from './posix-spawn.ts'
 
-interface LibcFunction {
+export interface LibcFunction {
   (...args: unknown[]): unknown
-  /** On a thread of libuv's pool; the last argument is called back. */
-  async(...args: unknown[]): void
+  /** On a thread of libuv's pool; the last argument is called back. Absent: the binding cannot do that. */
+  readonly async?: (...args: unknown[]) => void
 }
 
-/** The part of koffi that this module uses; the raw koffi.node next to a bundle has it too. */
-export interface Koffi {
-  load(path: null): { func(name: string, result: string, args: readonly string[]): LibcFunction }
+/** A library that calls C functions: koffi, or Node's own. */
+export interface LibcBinding {
+  /** Types by the names that `signatures` uses. */
+  func(name: string, result: string, args: readonly string[]): LibcFunction
+  /** Of this thread's last call. */
   errno(): number
 }
 
@@ -53,8 +55,7 @@ const IOCTL_WITH_POINTER = ['int', 'unsigned long', 'void *'] as const
 const SYSCALL_WITH_POINTER = ['long', 'long', 'long', 'void *'] as const
 
 /** The functions of libc, and how their errors are read. */
-export function bindLibc(koffi: Koffi) {
-  const libc = koffi.load(null)
+export function bindLibc(libc: LibcBinding) {
   const bound = new Map<string, LibcFunction>()
   // Bound at first use: a program pays for the calls it makes.
   const func = (key: string, name: string, result: string, args: readonly string[]) => {
@@ -71,7 +72,7 @@ export function bindLibc(koffi: Koffi) {
     return Number(func(name, name, result, types)(...args))
   }
   const failure = (name: string): NativeError => {
-    const errno = koffi.errno()
+    const errno = libc.errno()
     return new NativeError(name, errno, errnoName(errno))
   }
   const call = (name: keyof typeof signatures, ...args: unknown[]): number => {

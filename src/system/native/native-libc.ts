@@ -1,5 +1,7 @@
 import { closeSync, constants as files, openSync } from 'node:fs'
-import { bindLibc, type Koffi } from './libc-binding.ts'
+import { nodeFfi } from './ffi-binding.ts'
+import { bindLibc, type LibcBinding } from './libc-binding.ts'
+import { locksAtOnce } from './lock-place.ts'
 import type { Native } from './native.ts'
 import { degradedNative } from './native-degraded.ts'
 import { refuseNewPrivileges } from './no-new-privileges.ts'
@@ -11,15 +13,38 @@ export interface LoadedNative {
   readonly problem?: string
 }
 
+/** The part of koffi that this module uses; the raw koffi.node next to a bundle has it too. */
+interface Koffi {
+  load(path: null): Pick<LibcBinding, 'func'>
+  errno(): number
+}
+
 /**
- * Loads the libc calls through koffi, or, if that fails (unsupported C library or architecture), the plain Node
- * version. Never rejects: a container without the binding still runs its gateways. The caller reports `problem` once.
+ * The libc calls through Node's own node:ffi.
+ * @param options of this process
+ * @returns undefined: this Node has none
+ */
+export function ffiNative(options: readonly string[] = process.execArgv): Native | undefined {
+  const ffi = nodeFfi(options)
+  return ffi === undefined ? undefined : libcNative(ffi)
+}
+
+/** The libc calls through koffi. Rejects for an unsupported C library or architecture. */
+export async function koffiNative(): Promise<Native> {
+  // Imported here and not at the top: a bundle whose koffi.node is missing must still start.
+  const koffi = (await import('koffi')).default as unknown as Koffi
+  const libc = koffi.load(null)
+  return libcNative({ func: (...signature) => libc.func(...signature), errno: () => koffi.errno() })
+}
+
+/**
+ * Loads the libc calls through what the running Node has: its own node:ffi, or koffi, or, if that fails, too, the plain
+ * Node version. Never rejects: a container without the binding still runs its gateways. The caller reports `problem`
+ * once.
  */
 export async function loadNative(): Promise<LoadedNative> {
   try {
-    // Imported here and not at the top: a bundle whose koffi.node is missing must still start.
-    const { default: koffi } = await import('koffi')
-    return { native: libcNative(koffi as unknown as Koffi) }
+    return { native: ffiNative() ?? (await koffiNative()) }
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split('\n')[0] ?? '') : String(cause)
     return {
@@ -90,8 +115,8 @@ const SI_PID_OFFSET = 16
 /** sun_path holds 108 bytes with its final NUL (unix(7)). */
 const MAX_UNIX_PATH = 107
 
-function libcNative(koffi: Koffi): Native {
-  const { raw, call, returned, failure, ioctlPointer, fcntlPointer, syscallPointer } = bindLibc(koffi)
+function libcNative(binding: LibcBinding): Native {
+  const { raw, call, returned, failure, ioctlPointer, fcntlPointer, syscallPointer } = bindLibc(binding)
 
   const tryLock = (fd: number): 'held' | 'busy' | 'unsupported' => {
     if (fcntlPointer()(fd, F_OFD_SETLK, wholeFile(F_WRLCK)) !== -1) return 'held'
@@ -172,8 +197,15 @@ function libcNative(koffi: Koffi): Native {
     },
     tryLock,
     async tryLockLater(fd) {
+      const { async: later } = fcntlPointer()
+      if (later === undefined) {
+        if (await locksAtOnce(fd)) return tryLock(fd)
+        // node:ffi has no threads; koffi does, and is loaded for this one call.
+        const other = await koffiNative().catch(() => undefined)
+        return other === undefined ? tryLock(fd) : other.tryLockLater(fd)
+      }
       // errno is the other thread's; the file system has answered now, so asking it again here waits for nothing.
-      await new Promise<void>((resolve) => fcntlPointer().async(fd, F_OFD_SETLK, wholeFile(F_WRLCK), () => resolve()))
+      await new Promise<void>((resolve) => later(fd, F_OFD_SETLK, wholeFile(F_WRLCK), () => resolve()))
       return tryLock(fd)
     },
     isLocked(fd) {

@@ -1,6 +1,6 @@
 /**
- * The libc calls that Node lacks, and nothing else. This port has two implementations, `native-libc.ts` (koffi) and
- * the fake of the tests; one contract suite runs on both. Every failing call throws a NativeError with its name and
+ * The libc calls that Node lacks, and nothing else. This port has three implementations: `native-libc.ts` with
+ * Node's own node:ffi or with koffi, and the fake of the tests. One contract suite runs on all of them. Every failing call throws a NativeError with its name and
  * errno, unless its comment says otherwise.
  */
 export interface Native {

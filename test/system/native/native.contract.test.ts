@@ -17,9 +17,10 @@ import { join } from 'node:path'
 import type { Readable, Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
+import { WITHOUT_WARNING } from '../../../src/system/native/ffi-binding.ts'
 import { type Native, NativeError, type SpawnedProgram } from '../../../src/system/native/native.ts'
 import { degradedNative } from '../../../src/system/native/native-degraded.ts'
-import { loadNative } from '../../../src/system/native/native-libc.ts'
+import { ffiNative, koffiNative } from '../../../src/system/native/native-libc.ts'
 import { rawMode } from '../../../src/system/native/terminal-mode.ts'
 import { tellsEnds } from '../../support/container/kernel.ts'
 import { FakeNative } from '../../support/hostile/native-fake.ts'
@@ -47,14 +48,15 @@ const ENDS =
   'a program that has opened a process learns how it ended, after its parent has waited for it and not before'
 
 const DATAGRAM = 'a datagram arrives at a socket, with a file or without; a missing one is an error'
+const FFI = [WITHOUT_WARNING]
 
 const NO_PROGRAMS = 'the fake starts no programs'
 
 const portSource = join(import.meta.dirname, '../../../src/system/native/native-libc.ts')
 
-async function libc(): Promise<Subject> {
-  const { native, problem } = await loadNative()
-  if (problem !== undefined) throw new Error(problem)
+/** @param options of a Node process with which `loadNative` takes this one */
+async function libc(native: Native | undefined, options: readonly string[]): Promise<Subject> {
+  if (native === undefined) throw new Error(`Node ${process.versions.node} has no node:ffi`)
   native.becomeSubreaper() // so that orphans of this process are its children, and not libuv's
   return {
     native,
@@ -85,7 +87,7 @@ async function libc(): Promise<Subject> {
     inChild: (code, detached = false) =>
       new Promise((resolve) => {
         const source = `const { native } = await (await import(${JSON.stringify(portSource)})).loadNative();${code}`
-        const child = spawn(process.execPath, ['--disable-sigusr1', '--input-type=module', '-e', source], {
+        const child = spawn(process.execPath, [...options, '--disable-sigusr1', '--input-type=module', '-e', source], {
           detached,
           stdio: ['ignore', 'pipe', 'inherit'],
         })
@@ -137,7 +139,8 @@ function fake(): Subject {
 }
 
 const subjects = [
-  ['libc through koffi', await libc()],
+  ['libc through koffi', await libc(await koffiNative(), [])],
+  ['libc through node:ffi', await libc(ffiNative(FFI), FFI)],
   ['the fake', fake()],
 ] as const
 
@@ -550,6 +553,41 @@ describe.each(subjects)('%s', (_, { native, endedChild, livingChild, inChild, sk
     expect(stdout).toBe(
       'Uid:\t1234\t1234\t1234\t1234|Gid:\t4321\t4321\t65534\t4321|Groups:\t5 6 |CapEff:\t0000000000000000\nsetgroups: EPERM\n',
     )
+  })
+})
+
+describe('the binding', () => {
+  const chosenBy = (options: readonly string[], more = ''): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const source = `import { readFileSync, openSync } from 'node:fs'
+        const { native, problem } = await (await import(${JSON.stringify(portSource)})).loadNative()
+        ${more}
+        console.log(problem ?? (readFileSync('/proc/self/maps', 'latin1').includes('koffi.node') ? 'koffi' : 'node:ffi'))`
+      execFile(process.execPath, [...options, '--input-type=module', '-e', source], (error, stdout, stderr) =>
+        error ? reject(error) : resolve(stdout + stderr),
+      )
+    })
+
+  test('of a program of ours is that of its Node; without one, and in a script, it is koffi; none warns', async () => {
+    expect(await chosenBy(FFI)).toBe('node:ffi\n')
+    expect(await chosenBy([...FFI, '--no-experimental-ffi'])).toBe('koffi\n')
+    expect(await chosenBy([])).toBe('koffi\n')
+  })
+
+  test('of a Node with another node:ffi is koffi', async () => {
+    const another =
+      'process.getBuiltinModule = () => ({ DynamicLibrary: class { getFunction() { return () => 1n } } });'
+    const preload = `data:text/javascript,${encodeURIComponent(another)}`
+    expect(await chosenBy([...FFI, '--import', preload])).toBe('koffi\n')
+  })
+
+  test('asks for a lock on a file system of its own kind in a thread, through koffi', async () => {
+    expect(await chosenBy(FFI, `await native.tryLockLater(openSync(${JSON.stringify(fresh())}, 'w'))`)).toBe(
+      'node:ffi\n',
+    )
+    // Files of proc can be locked, and proc is not among the file systems that are known.
+    const proc = "if ((await native.tryLockLater(openSync('/proc/self/comm', 'r+'))) !== 'held') throw new Error()"
+    expect(await chosenBy(FFI, proc)).toBe('koffi\n')
   })
 })
 
