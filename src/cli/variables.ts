@@ -22,7 +22,7 @@ export const VARIABLES: readonly VariableSpec[] = [
   spec(
     'HERMES_UID',
     '10000',
-    'uid of the runtime user, a whole number from 1 to 65534; an empty value counts as unset; any other value ends the container with exit code 1',
+    'uid of the runtime user, a whole number from 1 to 65534; an empty value counts as unset; any other value ends the container with exit code 1. init reads it, so it does not count with `--entrypoint hermes`',
   ),
   spec('HERMES_GID', '10000', 'gid of the runtime group, same rules as `HERMES_UID`'),
   spec('PUID', '–', 'alternative name for `HERMES_UID`, which takes precedence'),

@@ -11,6 +11,7 @@ import {
   setAsideDatabase,
   whenFree,
 } from '../../system/files/sqlite.ts'
+import { copyBeforeChange } from '../../system/files/sqlite-copy.ts'
 import { requireSchema, statementsOf } from '../../system/files/sqlite-schema.ts'
 import { instantText } from '../../system/instant.ts'
 import type { Message } from '../agent/agent.ts'
@@ -90,7 +91,7 @@ export const sessionsFile = (profileDir: string): string => join(profileDir, 'se
 export function openSessions(profileDir: string, clock: Clock, warn: (text: string) => void): SessionStore {
   const file = sessionsFile(profileDir)
   const open = (): Database =>
-    prepared(openDatabase(file, { durable: false, busyTimeoutMs: BUSY_TIMEOUT_MS, warn }), file)
+    prepared(openDatabase(file, { durable: false, busyTimeoutMs: BUSY_TIMEOUT_MS, warn }), file, warn)
   const found = databaseId(file)
   try {
     return store(open(), file, clock)
@@ -102,8 +103,12 @@ export function openSessions(profileDir: string, clock: Clock, warn: (text: stri
   }
 }
 
-function prepared(database: Database, file: string): Database {
+function prepared(database: Database, file: string, warn: (text: string) => void): Database {
   try {
+    if (versionOf(database) === SCHEMA_VERSION && !hasPrompts(database)) {
+      requireVersion(database, file)
+      copyBeforeChange(database, file, warn)
+    }
     // Two processes may open a new file at the same time; the second finds the schema in place.
     database
       .transaction(() => {

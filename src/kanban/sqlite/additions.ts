@@ -30,7 +30,6 @@ export function missingAdditions(database: Database): readonly string[] {
 
 /** Adds what a board lacks. Its tables must have been checked. */
 export function addMissing(database: Database): void {
-  if (missingAdditions(database).length === 0) return
   database
     .transaction(() => {
       // Read again inside the transaction: two processes may open the board at once.

@@ -5,6 +5,7 @@
 
 import { HermesError } from '../../system/errors.ts'
 import type { Database } from '../../system/files/sqlite.ts'
+import { copyBeforeChange } from '../../system/files/sqlite-copy.ts'
 import { requireSchema, statementsOf } from '../../system/files/sqlite-schema.ts'
 import { STATUSES } from '../task.ts'
 import { ADDITIONS_TABLE, addMissing, missingAdditions } from './additions.ts'
@@ -127,12 +128,15 @@ END;
 const STATEMENTS = statementsOf(TABLES)
 
 /**
- * Migrates a board to this schema generation.
+ * Migrates a board to this schema generation. A board of an earlier version is copied before.
  * @throws HermesError FAILED when a newer version has written it, or the database is foreign
  */
-export function migrate(database: Database, file: string): void {
-  if (versionOf(database) !== VERSION) make(database, file)
+export function migrate(database: Database, file: string, warn: (text: string) => void): void {
+  const isNew = versionOf(database) !== VERSION
+  if (isNew) make(database, file)
   requireTables(database, file)
+  if (missingAdditions(database).length === 0) return
+  if (!isNew) copyBeforeChange(database, file, warn)
   addMissing(database)
 }
 

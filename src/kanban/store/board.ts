@@ -47,7 +47,7 @@ export function openTables(place: FilePlace, options: OpenBoardOptions): Tables 
   try {
     database = open(true, warn)
     if (mode === 'read') requireVersion(database, place.file)
-    else migrate(database, place.file)
+    else migrate(database, place.file, warn)
     const tables = new Tables(place, database, () => open(false, () => undefined))
     const seal = sealOf(tables)
     if (seal !== undefined && options.evenSealed !== true) {
@@ -73,7 +73,7 @@ export function isNeverCreated({ file }: FilePlace): boolean {
 export function emptyBoard(slug: string): Board {
   const database = memoryDatabase()
   const place = { slug, file: ':memory:' }
-  migrate(database, place.file)
+  migrate(database, place.file, () => undefined)
   return new SqliteBoard(new Tables(place, database, memoryDatabase))
 }
 
