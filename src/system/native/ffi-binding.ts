@@ -1,6 +1,6 @@
 import type { LibcBinding, LibcFunction } from './libc-binding.ts'
 
-/** The part of node:ffi that this module uses. Its types come with a newer @types/node than the lowest Node we run on. */
+/** The part of node:ffi that this module uses. The lowest Node we run on, and its types, do not have it. */
 interface NodeFfi {
   readonly DynamicLibrary: new (path: null) => Library
   toArrayBuffer(pointer: bigint, bytes: number, copy: boolean): ArrayBuffer

@@ -14,7 +14,9 @@ const LOCAL: ReadonlySet<number> = new Set([
   0xf2f52010, // f2fs
 ])
 
-/** Whether a lock on this open file is given or refused at once. Asked on another thread: a dead mount may not answer. */
+/**
+ * Whether a lock on this open file is given or refused at once. Asked on another thread: a dead mount may not answer.
+ */
 export const locksAtOnce = (fd: number): Promise<boolean> =>
   new Promise((resolve) =>
     statfs(`/proc/self/fd/${fd}`, (error, found) => resolve(error === null && LOCAL.has(Number(found.type) >>> 0))),

@@ -1,7 +1,7 @@
 /**
- * The libc calls that Node lacks, and nothing else. This port has three implementations: `native-libc.ts` with
- * Node's own node:ffi or with koffi, and the fake of the tests. One contract suite runs on all of them. Every failing call throws a NativeError with its name and
- * errno, unless its comment says otherwise.
+ * The libc calls that Node lacks, and nothing else. This port has three implementations: `native-libc.ts` with Node's
+ * own node:ffi or with koffi, and the fake of the tests. One contract suite runs on all of them. Every failing call
+ * throws a NativeError with its name and errno, unless its comment says otherwise.
  */
 export interface Native {
   /**
