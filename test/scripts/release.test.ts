@@ -5,7 +5,6 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { imageTags } from '../../scripts/release/image-tags.ts'
 import { hostOf, provenanceOf } from '../../scripts/release/provenance.ts'
-import { run } from '../../scripts/run.ts'
 import { root } from '../support/pages.ts'
 
 test.each([
@@ -77,15 +76,6 @@ describe('hosted workflows', () => {
   const texts = readdirSync(dir).map((name) => [name, readFileSync(join(dir, name), 'utf8')] as const)
   const jobs = texts.flatMap(([, text]) => Object.values((parse(text) as Workflow).jobs))
   const runs = jobs.flatMap(({ steps = [] }) => steps.flatMap(({ run }) => (run === undefined ? [] : [run])))
-
-  test('are valid', { timeout: 60_000 }, async () => {
-    expect(texts.map(([name]) => name)).toEqual(['ci.yml', 'release.yml'])
-    const program = join(root, 'test/support/programs/lint-workflows.ts')
-    const { stdout } = await run(process.execPath, [program, ...texts.map(([name]) => join(dir, name))])
-    // Its list of runners is older than ours.
-    const found = JSON.parse(stdout).filter(({ kind }: { readonly kind: string }) => kind !== 'runner-label')
-    expect(found).toEqual([])
-  })
 
   test('call scripts that the checkout has', () => {
     const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
