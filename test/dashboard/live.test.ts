@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseBootLine } from '../../src/dashboard/api/boot-line.ts'
 import { metricsText } from '../../src/dashboard/api/metrics-text.ts'
+import { CpuTotals } from '../../src/dashboard/live/cpu-totals.ts'
 import { LogBatch, MAX_BATCH_LINES, MAX_LINE_CHARS } from '../../src/dashboard/live/log-batch.ts'
 import { withSlotEvent } from '../../src/dashboard/live/slot-view.ts'
 import { usageBetween, usageOf } from '../../src/dashboard/live/usage.ts'
@@ -48,6 +49,7 @@ describe('usage', () => {
     ppid,
     session,
     cpuTicks,
+    waitedTicks: 0,
     state,
     comm: '',
     pgrp: session,
@@ -72,11 +74,73 @@ describe('usage', () => {
     expect(look.slots.has('c')).toBe(false)
   })
 
+  test('has the time of children that have ended, with the process that has waited for them', () => {
+    const look = usageOf(slots, [{ ...one(100, 1, 100, 100), waitedTicks: 50 }], 4096, 0)
+    expect(look.slots.get('a')?.cpuSeconds).toBe(1.5)
+  })
+
   test('in cores is what was used between two looks; nothing at the first, and never below nothing', () => {
     const look = (atMs: number, ticks: number) => usageOf(slots, [one(100, 1, 100, ticks)], 4096, atMs)
     expect(usageBetween(undefined, look(0, 500)).a?.cpu).toBe(0)
     expect(usageBetween(look(0, 500), look(2000, 600)).a?.cpu).toBe(0.5)
     expect(usageBetween(look(0, 500), look(2000, 100)).a?.cpu).toBe(0)
+  })
+})
+
+describe('processor time of a slot as a counter', () => {
+  /** The total of slot a after each look: `[pid, seconds of its living processes]`. */
+  const totals = (looks: readonly (readonly [pid: number | undefined, cpuSeconds: number] | undefined)[]) => {
+    const cpu = new CpuTotals()
+    return looks.map((look) => {
+      const slots = look === undefined ? [] : [{ slot: 'a', ...(look[0] !== undefined && { pid: look[0] }) }]
+      const used =
+        look?.[0] === undefined ? [] : [['a', { cpuSeconds: look[1], memoryBytes: 0, processes: 1 }] as const]
+      cpu.count(slots, { slots: new Map(used) })
+      return cpu.secondsOf('a')
+    })
+  }
+
+  test('begins at nothing, whatever was used before the first look, and takes what comes later', () => {
+    expect(
+      totals([
+        [7, 100],
+        [7, 100.25],
+        [7, 103],
+      ]),
+    ).toEqual([0, 0.25, 3])
+    // A slot that begins later is counted from its beginning.
+    expect(totals([undefined, [7, 2], [7, 3]])).toEqual([0, 2, 3])
+  })
+
+  test('does not fall at a restart, while the slot is down, or when a process ends', () => {
+    expect(
+      totals([
+        [7, 1],
+        [7, 5],
+        [undefined, 0],
+        [8, 2],
+        [8, 3],
+      ]),
+    ).toEqual([0, 4, 4, 6, 7])
+    expect(
+      totals([
+        [7, 1],
+        [7, 5],
+        [8, 9],
+      ]),
+    ).toEqual([0, 4, 13])
+    expect(
+      totals([
+        [7, 10],
+        [7, 20],
+        [7, 12],
+        [7, 13],
+      ]),
+    ).toEqual([0, 10, 10, 11])
+  })
+
+  test('is forgotten with its slot', () => {
+    expect(totals([[7, 1], [7, 5], undefined, [7, 6]])).toEqual([0, 4, 0, 6])
   })
 })
 

@@ -27,3 +27,12 @@ export interface ApiFacts extends Supervised, Installation {
 
 export const askStatus = ({ connect }: Pick<ApiFacts, 'connect'>, timeoutMs = 5000): Promise<StatusResult> =>
   connect().then((client) => client.request('status', {}, { timeoutMs }).finally(() => client.close()))
+
+/** Lines of output that no log file could take since the supervisor started. */
+export const askLinesLost = ({ connect }: Pick<ApiFacts, 'connect'>, timeoutMs = 5000): Promise<number> =>
+  connect().then((client) =>
+    client
+      .request('ping', {}, { timeoutMs })
+      .then(({ linesLost = 0 }) => linesLost)
+      .finally(() => client.close()),
+  )

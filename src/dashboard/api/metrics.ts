@@ -9,22 +9,25 @@ import type { SlotStatus } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
 import { databaseProblem } from '../../system/files/sqlite.ts'
 import type { Handlers } from '../contract/handler.ts'
-import type { ApiFacts } from './facts.ts'
+import { CpuTotals } from '../live/cpu-totals.ts'
+import { type ApiFacts, askLinesLost } from './facts.ts'
 import { type Metric, metricsText } from './metrics-text.ts'
 import { statusIfAny } from './status.ts'
 
 const TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 export function metricsHandlers(facts: ApiFacts): Pick<Handlers, 'metrics'> {
+  const cpu = new CpuTotals()
   return {
     metrics: async () => {
-      const status = await statusIfAny(facts)
+      const [status, linesLost] = await Promise.all([statusIfAny(facts), linesLostIfAny(facts)])
       const slots = (status?.slots ?? []).filter(({ slot }) => !slot.startsWith('job-'))
       const metrics: readonly Metric[] = [
         gauge('hermes_build_info', 'Version of the dashboard.', [{ labels: { version: facts.version }, value: 1 }]),
         gauge('hermes_supervisor_up', 'Whether the supervisor answers.', [{ value: status === undefined ? 0 : 1 }]),
+        ...(linesLost === undefined ? [] : [linesLostMetric(linesLost)]),
         ...slotMetrics(slots),
-        ...usageMetrics(facts, slots),
+        ...(status === undefined ? [] : usageMetrics(facts, slots, cpu)),
         ...meterMetrics(facts.home),
         ...(await boardMetrics(facts, slots)),
       ]
@@ -74,15 +77,22 @@ function slotMetrics(slots: readonly SlotStatus[]): readonly Metric[] {
   ]
 }
 
-function usageMetrics({ readUsage }: ApiFacts, slots: readonly SlotStatus[]): readonly Metric[] {
-  const used = readUsage(slots).slots
+const linesLostMetric = (lines: number): Metric =>
+  counter('hermes_log_lines_lost_total', 'Lines that no log file could take since the supervisor started.', [
+    { value: lines },
+  ])
+
+function usageMetrics({ readUsage }: ApiFacts, slots: readonly SlotStatus[], cpu: CpuTotals): readonly Metric[] {
+  const look = readUsage(slots)
+  const used = look.slots
+  cpu.count(slots, look)
   const each = (value: (slot: string) => number) =>
     slots.filter(({ slot }) => used.has(slot)).map((slot) => ({ labels: labelsOf(slot), value: value(slot.slot) }))
   return [
-    gauge(
-      'hermes_slot_cpu_seconds',
-      'Processor time of its living processes; falls when one of them ends.',
-      each((slot) => used.get(slot)?.cpuSeconds ?? 0),
+    counter(
+      'hermes_slot_cpu_seconds_total',
+      'Processor time of its processes since the dashboard started.',
+      slots.map((slot) => ({ labels: labelsOf(slot), value: cpu.secondsOf(slot.slot) })),
     ),
     gauge(
       'hermes_slot_memory_bytes',
@@ -176,6 +186,16 @@ async function boardMetrics(facts: ApiFacts, slots: readonly SlotStatus[]): Prom
       }),
     ),
   ]
+}
+
+/** The supervisor may be away: then its number is missing, and the others are there. */
+async function linesLostIfAny(facts: ApiFacts): Promise<number | undefined> {
+  try {
+    return await askLinesLost(facts)
+  } catch (error) {
+    if (error instanceof HermesError) return undefined
+    throw error
+  }
 }
 
 const labelsOf = ({ slot, profile }: SlotStatus): Readonly<Record<string, string>> => ({

@@ -7,6 +7,7 @@ import type { Usage } from '../contract/slots.ts'
 const TICKS_PER_S = 100
 
 export interface SlotUsage {
+  /** Of its living processes, and of the children for which these have waited. */
   readonly cpuSeconds: number
   readonly memoryBytes: number
   readonly processes: number
@@ -42,7 +43,7 @@ export function usageOf(
     ])
     const living = [...own].filter((one) => !isZombie(one))
     found.set(slot, {
-      cpuSeconds: sum(living, ({ cpuTicks }) => cpuTicks) / TICKS_PER_S,
+      cpuSeconds: sum(living, ({ cpuTicks, waitedTicks }) => cpuTicks + waitedTicks) / TICKS_PER_S,
       memoryBytes: sum(living, ({ residentPages }) => residentPages) * pageBytes,
       processes: living.length,
     })
@@ -56,7 +57,7 @@ export function usageBetween(before: UsageSnapshot | undefined, now: UsageSnapsh
   return Object.fromEntries(
     [...now.slots].map(([slot, { cpuSeconds, memoryBytes, processes }]) => {
       const earlier = before?.slots.get(slot)
-      // Below zero: one of its processes has ended, and its time went with it.
+      // Below zero: a process has ended for which no other one of the slot has waited, and its time went with it.
       const used = earlier === undefined || seconds <= 0 ? 0 : Math.max(0, cpuSeconds - earlier.cpuSeconds) / seconds
       return [slot, { cpu: Math.round(used * 1000) / 1000, memory_bytes: memoryBytes, processes }]
     }),

@@ -87,6 +87,7 @@ const unseen = (pid: number, ppid: number): ProcessFacts => ({
   foreground: -1,
   startTime: 0,
   cpuTicks: 0,
+  waitedTicks: 0,
   residentPages: 0,
 })
 

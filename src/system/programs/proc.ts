@@ -19,6 +19,8 @@ export interface ProcessFacts {
   readonly startTime: number
   /** Fields 14 and 15: time it has run, in user mode and in the kernel, clock ticks. */
   readonly cpuTicks: number
+  /** Fields 16 and 17: the same of its children that have ended and for which it has waited, and of theirs. */
+  readonly waitedTicks: number
   /** Field 24: memory it has in RAM, pages. */
   readonly residentPages: number
 }
@@ -55,6 +57,7 @@ export function parseStat(pid: number, stat: string): ProcessFacts {
     foreground: Number(fields[5]),
     startTime: Number(fields[19]),
     cpuTicks: Number(fields[11]) + Number(fields[12]),
+    waitedTicks: Number(fields[13]) + Number(fields[14]),
     residentPages: Number(fields[21]),
   }
 }

@@ -38,6 +38,7 @@ function scene(options: { totalMs?: number; pid1?: boolean } = {}) {
       foreground: -1,
       startTime: 0,
       cpuTicks: 0,
+      waitedTicks: 0,
       residentPages: 0,
       obeys: signals,
     })

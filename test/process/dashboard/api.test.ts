@@ -596,12 +596,23 @@ test('the metrics agree with the state', async () => {
   const { body } = await ask('GET', '/api/metrics')
   for (const line of [
     'hermes_supervisor_up 1',
+    'hermes_log_lines_lost_total 0',
     'hermes_slot_up{slot="gateway-coder",profile="coder"} 1',
     'hermes_slot_wanted{slot="gateway-frail",profile="frail"} 0',
     'hermes_kanban_tasks{board="default",status="archived"} 2',
   ])
     expect(body.split('\n')).toContain(line)
   expect(body).toMatch(/^hermes_slot_memory_bytes\{slot="gateway-coder",profile="coder"\} [1-9]\d*$/m)
+})
+
+test('the counter of processor time grows with what a gateway and its commands use', async () => {
+  const used = async (): Promise<number> => {
+    const { body } = await ask('GET', '/api/metrics')
+    const line = /^hermes_slot_cpu_seconds_total\{slot="gateway-coder",profile="coder"\} (.*)$/m.exec(body)
+    return Number(line?.[1])
+  }
+  const before = await used()
+  await waitFor('processor time', async () => (await used()) > before)
 })
 
 test('bodies: no JSON, another shape, too large', async () => {
@@ -629,7 +640,8 @@ test('while there is no supervisor: 503 with what to do, and what needs none sti
   }
   expect((await alone.asPage('/api/status')).json()).toMatchObject({ gateway_running: false })
   expect((await alone.asPage('/api/kanban/tasks')).code).toBe(200)
-  expect((await alone.asPage('/api/metrics')).body).toContain('hermes_supervisor_up 0')
+  expect((await alone.asPage('/api/metrics')).body).toMatch(/^hermes_supervisor_up 0$/m)
+  expect((await alone.asPage('/api/metrics')).body).not.toMatch(/^hermes_(slot|log)_/m)
 })
 
 test('the log-in routes answer as the document says', async () => {

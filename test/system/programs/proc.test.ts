@@ -22,6 +22,7 @@ test('the name in parentheses may hold anything, also parentheses and spaces', (
     foreground: 1,
     startTime: 987654,
     cpuTicks: 11,
+    waitedTicks: 15,
     residentPages: 2,
   })
 })
@@ -55,6 +56,7 @@ test('descendants are all below a process, parents first, itself not among them'
     foreground: -1,
     startTime: 0,
     cpuTicks: 0,
+    waitedTicks: 0,
     residentPages: 0,
   })
   const all = [one(1, 0), one(5, 4), one(2, 1), one(3, 2), one(4, 3), one(9, 1)]
