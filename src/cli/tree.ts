@@ -18,6 +18,7 @@ import { NOTIFY_COMMANDS } from './commands/notify/notify.ts'
 import { PROFILE_COMMANDS } from './commands/profile.ts'
 import { SETUP_COMMANDS } from './commands/setup.ts'
 import { SLOT_COMMANDS } from './commands/slots.ts'
+import { TOP_COMMANDS } from './commands/top/top.ts'
 import { UPGRADE_COMMANDS, UPGRADE_GROUP } from './commands/upgrade/upgrade.ts'
 import { USAGE_COMMANDS } from './commands/usage/usage.ts'
 import { WALL_COMMANDS } from './commands/walls/wall.ts'
@@ -49,6 +50,7 @@ export const COMMANDS: readonly Command[] = [
   ...GATEWAY_COMMANDS,
   ...HOST_COMMANDS,
   ...BASIC_COMMANDS,
+  ...TOP_COMMANDS,
   ...BACKUP_COMMANDS,
   ...UPGRADE_COMMANDS,
   ...CHAT_COMMANDS,

@@ -5,18 +5,26 @@ import { EXIT } from '../../system/errors.ts'
 import { gatewaySlot } from '../../system/paths.ts'
 import type { Command } from '../context/command.ts'
 import type { Context } from '../context/context.ts'
-import type { Outcome } from '../terminal/output.ts'
+import { endedBy, type Outcome, shownText } from '../terminal/output.ts'
+import { requireScreen } from '../terminal/screen.ts'
 import { isBetweenRuns } from '../view/slots-view.ts'
 import { whyText } from '../view/why-view.ts'
 import { healthcheck, readiness, status, statusOf, version } from './frequent.ts'
+
+async function watchStatus(context: Context): Promise<Outcome> {
+  requireScreen('hermes status --watch', context.env, 'without --watch it prints once')
+  const { runWatch } = await import('../top/program.ts')
+  return endedBy(await runWatch(context, async () => shownText(await status(context))))
+}
 
 /** Describes the frequent commands for the parser, the help and the reference. */
 export const BASIC_COMMANDS: readonly Command[] = [
   {
     path: 'status',
     summary: 'Show the supervisor, every slot and current problems',
+    options: [{ long: '--watch', help: 'show it again every second, on a terminal, until q' }],
     exits: { [EXIT.noSupervisor]: 'the supervisor is not running' },
-    run: status,
+    run: (context, { options }) => (options.watch === true ? watchStatus(context) : status(context)),
   },
   {
     path: 'why',

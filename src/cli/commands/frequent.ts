@@ -14,8 +14,10 @@ import { readBuildInfo } from '../../system/programs/build-info.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Context } from '../context/context.ts'
+import { stateColours } from '../context/state-colours.ts'
 import { hostWarnings } from '../context/warnings.ts'
 import type { Outcome } from '../terminal/output.ts'
+import { wantsColours } from '../terminal/paint.ts'
 import { isBetweenRuns, managerLine, slotDetails, slotsTable } from '../view/slots-view.ts'
 import { actOnEveryGateway, actOnGateways, isVerb } from './gateway-actions.ts'
 
@@ -68,6 +70,9 @@ export function version(context: Context): Outcome {
   }
 }
 
+const colours = ({ env }: Context, slots: readonly SlotStatus[]): Pick<Outcome, 'paint'> =>
+  wantsColours(env) ? { paint: stateColours(slots) } : {}
+
 export const statusOf = (context: Context, slot?: string, timeoutMs = 10_000): Promise<StatusResult> =>
   withSupervisor(context, (client) => client.request('status', slot === undefined ? {} : { slot }, { timeoutMs }))
 
@@ -90,6 +95,7 @@ export async function gatewayStatus(
     const behind = phase !== 'running' || slots.some(isBehind)
     return {
       text: `${managerLine(result)}\n${phaseText(result)}${slotsTable(slots, wallMs)}`,
+      ...colours(context, slots),
       json: slots,
       exitCode: behind ? EXIT.failed : EXIT.done,
     }
@@ -107,7 +113,7 @@ export async function slotStatus(context: Context, key: string, next: string): P
   const step = slot.state === 'starting' || slot.state === 'backoff' ? slotCommands(key).logs : next
   const isWell = slot.ready || isBetweenRuns(slot)
   const text = `${managerLine(result)}\n${slotDetails(slot, context.clock.wallMs())}${isWell ? '' : `  ${'next'.padEnd(11)}${step}\n`}`
-  return { text, json: slot, exitCode: isWell ? EXIT.done : EXIT.failed }
+  return { text, ...colours(context, [slot]), json: slot, exitCode: isWell ? EXIT.done : EXIT.failed }
 }
 
 export async function status(context: Context): Promise<Outcome> {
@@ -126,6 +132,7 @@ export async function status(context: Context): Promise<Outcome> {
   const build = readBuildInfo(context.install)
   return {
     text,
+    ...colours(context, slots),
     json: {
       manager,
       version: supervisor,

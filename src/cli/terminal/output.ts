@@ -51,14 +51,27 @@ function writeAll(fd: number, bytes: Buffer): boolean {
 export interface Outcome {
   /** Includes its newlines. */
   readonly text?: string
+  /** Adds colours to `text`, once it cannot do any harm to a terminal. */
+  readonly paint?: (text: string) => string
   readonly json?: unknown
   readonly exitCode?: number
+}
+
+/** The text for people, which can do no harm to a terminal. */
+export function shownText({ text = '', paint = (same) => same }: Outcome): string {
+  return text === '' ? '' : paint(plainText(text))
+}
+
+/** A signal ends this process as it would have without us, once everything is as it was. */
+export function endedBy(signal: NodeJS.Signals | undefined): Outcome {
+  if (signal !== undefined) process.kill(process.pid, signal)
+  return {}
 }
 
 export function printOutcome(outcome: Outcome, json: boolean, output: Output): number {
   // In JSON, an escape sequence means the same character.
   if (json && outcome.json !== undefined) output.out(plainText(`${JSON.stringify(outcome.json, null, 2)}\n`))
-  else if (!json && outcome.text !== undefined) output.out(plainText(outcome.text))
+  else if (!json) output.out(shownText(outcome))
   return outcome.exitCode ?? 0
 }
 

@@ -74,7 +74,7 @@ export function deathText(death: Death): string {
   return `${how} at ${death.at}${death.upMs === undefined ? '' : `, after ${durationText(death.upMs)}`}`
 }
 
-const ageText = (since: string, wallMs: number): string => durationText(Math.max(0, wallMs - Date.parse(since)))
+export const ageText = (since: string, wallMs: number): string => durationText(Math.max(0, wallMs - Date.parse(since)))
 
 /** `350 ms`, `12 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. */
 export function durationText(ms: number): string {

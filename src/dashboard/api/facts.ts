@@ -1,5 +1,6 @@
 import type { Peers } from '../../control/peers.ts'
 import type { Supervised } from '../../control/slot-actions.ts'
+import type { UsageSnapshot } from '../../control/slot-usage.ts'
 import type { Installation } from '../../kanban/installation.ts'
 import type { Boards } from '../../kanban/port/boards.ts'
 import type { StatusResult } from '../../protocol/control.ts'
@@ -7,7 +8,6 @@ import type { OpenGate } from '../gate/guard.ts'
 import type { Feed } from '../live/feed.ts'
 import type { LogFollowers } from '../live/log-follower.ts'
 import type { BeginStream } from '../live/streams.ts'
-import type { UsageSnapshot } from '../live/usage.ts'
 
 /** Everything that the handlers need. */
 export interface ApiFacts extends Supervised, Installation {

@@ -1,6 +1,7 @@
 /** Processor time of slots as a counter: it never falls, whatever processes come and go. Pure. */
+
+import type { UsageSnapshot } from '../../control/slot-usage.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
-import type { UsageSnapshot } from './usage.ts'
 
 interface Counted {
   /** The process that led the slot at the last look; undefined: it was not up. */

@@ -1,5 +1,6 @@
 import { type Rights, sees } from '../../access/scope.ts'
 import type { ControlClient } from '../../control/client.ts'
+import { type UsageSnapshot, usageBetween } from '../../control/slot-usage.ts'
 import { type FollowFacts, followSupervisors } from '../../control/supervisors.ts'
 import type { BoardWatch } from '../../kanban/watch/board-watch.ts'
 import type { SlotEventMessage, StatusResult } from '../../protocol/control.ts'
@@ -7,7 +8,6 @@ import type { Cancel } from '../../system/clock.ts'
 import type { Usage } from '../contract/slots.ts'
 import { narrowedStatus, narrowedUsage } from './narrowed.ts'
 import { withSlotEvent } from './slot-view.ts'
-import { type UsageSnapshot, usageBetween } from './usage.ts'
 import { frame, type Viewer } from './viewer.ts'
 
 export interface FeedFacts extends FollowFacts {

@@ -1,7 +1,7 @@
+import { type UsageSnapshot, usageOf } from '../../control/slot-usage.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import type { Clock } from '../../system/clock.ts'
 import { listProcesses, readPageBytes } from '../../system/programs/proc.ts'
-import { type UsageSnapshot, usageOf } from './usage.ts'
 
 /** Looks at the processes of this machine, as far as our PID namespace shows them. */
 export function usageReader(clock: Clock): (slots: readonly SlotStatus[]) => UsageSnapshot {

@@ -6,6 +6,7 @@ export const SUBCOMMANDS = [
   'stop',
   'systemd',
   'status',
+  'top',
   'upgrade',
   'usage',
   'logs',

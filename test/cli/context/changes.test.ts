@@ -70,6 +70,7 @@ const OTHERS = [
   'stop',
   'systemd install',
   'token list',
+  'top',
   'upgrade check',
   'usage',
   'version',

@@ -1,10 +1,17 @@
 /** Usage of each slot's processes, from two readings of /proc. Pure. */
-import type { SlotStatus } from '../../protocol/control.ts'
-import { byParent, descendantsIn, isZombie, type ProcessFacts } from '../../system/programs/proc.ts'
-import type { Usage } from '../contract/slots.ts'
+import type { SlotStatus } from '../protocol/control.ts'
+import { byParent, descendantsIn, isZombie, type ProcessFacts } from '../system/programs/proc.ts'
 
 /** USER_HZ: what /proc counts in, on every Linux architecture we run on (time(7)). */
 const TICKS_PER_S = 100
+
+/** Use of a slot between two looks, as the API has it. */
+export interface Usage {
+  /** In cores: 0.25 is a quarter of a core. */
+  readonly cpu: number
+  readonly memory_bytes: number
+  readonly processes: number
+}
 
 export interface SlotUsage {
   /** Of its living processes, and of the children for which these have waited. */
