@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { usageBetween, usageOf } from '../../src/control/slot-usage.ts'
 import { parseBootLine } from '../../src/dashboard/api/boot-line.ts'
-import { metricsText } from '../../src/dashboard/api/metrics-text.ts'
+import { metricsText } from '../../src/dashboard/contract/metrics-text.ts'
 import { CpuTotals } from '../../src/dashboard/live/cpu-totals.ts'
 import { LogBatch, MAX_BATCH_LINES, MAX_LINE_CHARS } from '../../src/dashboard/live/log-batch.ts'
 import { withSlotEvent } from '../../src/dashboard/live/slot-view.ts'

@@ -1,23 +1,20 @@
 import { existsSync } from 'node:fs'
-import { readDispatchState } from '../../kanban/dispatch/dispatch-state.ts'
-import type { BoardPlace, Counts } from '../../kanban/port/board.ts'
-import { type Boards, isAway, withBoard } from '../../kanban/port/boards.ts'
-import { STATUSES } from '../../kanban/task.ts'
 import { openUsage, type UsageTotal, usageFile } from '../../meter/ledger/ledger.ts'
 import { NANOS_PER_USD } from '../../meter/prices.ts'
 import type { SlotStatus } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
-import { databaseProblem } from '../../system/files/sqlite.ts'
 import type { Handlers } from '../contract/handler.ts'
+import { counter, gauge, type Metric, metricsText } from '../contract/metrics-text.ts'
+import { BoardMetrics } from '../kanban/board-metrics.ts'
 import { CpuTotals } from '../live/cpu-totals.ts'
 import { type ApiFacts, askLinesLost } from './facts.ts'
-import { type Metric, metricsText } from './metrics-text.ts'
 import { statusIfAny } from './status.ts'
 
 const TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
 export function metricsHandlers(facts: ApiFacts): Pick<Handlers, 'metrics'> {
   const cpu = new CpuTotals()
+  const boards = new BoardMetrics(facts)
   return {
     metrics: async () => {
       const [status, linesLost] = await Promise.all([statusIfAny(facts), linesLostIfAny(facts)])
@@ -29,19 +26,12 @@ export function metricsHandlers(facts: ApiFacts): Pick<Handlers, 'metrics'> {
         ...slotMetrics(slots),
         ...(status === undefined ? [] : usageMetrics(facts, slots, cpu)),
         ...meterMetrics(facts.home),
-        ...(await boardMetrics(facts, slots)),
+        ...(await boards.read(slots)),
       ]
       return { status: 200, text: metricsText(metrics), type: TYPE }
     },
   }
 }
-
-const gauge = (name: string, help: string, samples: Metric['samples']): Metric => ({
-  name,
-  help,
-  type: 'gauge',
-  samples,
-})
 
 function slotMetrics(slots: readonly SlotStatus[]): readonly Metric[] {
   const each = (value: (slot: SlotStatus) => number) =>
@@ -91,7 +81,7 @@ function usageMetrics({ readUsage }: ApiFacts, slots: readonly SlotStatus[], cpu
   return [
     counter(
       'hermes_slot_cpu_seconds_total',
-      'Processor time of its processes since the dashboard started.',
+      'Processor time of its processes since the first scrape.',
       slots.map((slot) => ({ labels: labelsOf(slot), value: cpu.secondsOf(slot.slot) })),
     ),
     gauge(
@@ -137,13 +127,6 @@ function meterMetrics(home: string): readonly Metric[] {
   ]
 }
 
-const counter = (name: string, help: string, samples: Metric['samples']): Metric => ({
-  name,
-  help,
-  type: 'counter',
-  samples,
-})
-
 function totalsOf(home: string): readonly UsageTotal[] {
   if (!existsSync(usageFile(home))) return []
   try {
@@ -160,34 +143,6 @@ function totalsOf(home: string): readonly UsageTotal[] {
   }
 }
 
-async function boardMetrics(facts: ApiFacts, slots: readonly SlotStatus[]): Promise<readonly Metric[]> {
-  const boards = await facts.boards.list().catch(noneIfAway)
-  const counted = await Promise.all(
-    boards.map(async (place) => ({ place, counts: await countsOf(facts.boards, place, facts.warn) })),
-  )
-  const dispatcher = slots.find(({ slot }) => slot === 'dispatcher')
-  return [
-    gauge(
-      'hermes_kanban_tasks',
-      'Tasks on the board, by status.',
-      counted.flatMap(({ place, counts }) =>
-        counts === undefined
-          ? []
-          : STATUSES.map((status) => ({ labels: { board: place.slug, status }, value: counts[status] ?? 0 })),
-      ),
-    ),
-    gauge('hermes_dispatcher_up', 'Whether the dispatcher runs.', [{ value: Number(dispatcher?.state === 'up') }]),
-    gauge(
-      'hermes_dispatcher_last_tick_timestamp_seconds',
-      'When the board was last looked at.',
-      boards.flatMap(({ slug }) => {
-        const state = readDispatchState(facts.home, slug)
-        return state === undefined ? [] : [{ labels: { board: slug }, value: state.atMs / 1000 }]
-      }),
-    ),
-  ]
-}
-
 /** The supervisor may be away: then its number is missing, and the others are there. */
 async function linesLostIfAny(facts: ApiFacts): Promise<number | undefined> {
   try {
@@ -202,19 +157,3 @@ const labelsOf = ({ slot, profile }: SlotStatus): Readonly<Record<string, string
   slot,
   ...(profile === undefined ? {} : { profile }),
 })
-
-function noneIfAway(error: unknown): readonly BoardPlace[] {
-  if (isAway(error)) return []
-  throw error
-}
-
-/** One damaged or busy board costs its own numbers only. */
-async function countsOf(boards: Boards, place: BoardPlace, warn: (text: string) => void): Promise<Counts | undefined> {
-  try {
-    if (!(await boards.has(place))) return undefined
-    return await withBoard(boards, place, { mode: 'read', busyTimeoutMs: 0, warn }, (board) => board.statusCounts())
-  } catch (error) {
-    if (error instanceof HermesError || databaseProblem(error) !== undefined) return undefined
-    throw error
-  }
-}

@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { OUTCOMES, RunTotals } from '../../../src/dashboard/kanban/run-totals.ts'
 import { type DispatchOptions, dispatchOnce, planDispatch } from '../../../src/kanban/dispatch/dispatch.ts'
 import type { Actor, Board } from '../../../src/kanban/port/board.ts'
 import type { NewTask } from '../../../src/kanban/port/input.ts'
@@ -15,6 +16,7 @@ import { systemClock } from '../../../src/system/clock.ts'
 import { FakeJobs } from '../../support/kanban/board.ts'
 import { freeLimits, steps } from '../../support/kanban/steps.ts'
 import { quickDir } from '../../support/quick-dir.ts'
+import { waitFor } from '../../support/wait.ts'
 
 /** A board of its own, and more connections to it. */
 export interface ContractScene extends AsyncDisposable {
@@ -489,6 +491,44 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       expect(await steps(board).endRun(await runningRow(board, row.id), crashed, settlement, wallMs)).toBe(true)
       expect(await board.require(row.id)).toMatchObject({ status: 'blocked', failures: 2, lastError: 'exit code 3' })
       expect((await kinds(board, row.id)).slice(-2)).toEqual(['crashed', 'auto_blocked'])
+    })
+
+    test('has an event for each end of a run, from which the ends since then are counted by outcome', async () => {
+      await using scene = await open()
+      const { board } = scene
+      const claims = []
+      for (let n = 0; n < 7; n++) claims.push(await claimed(board))
+      const [early, done, reviewed, blocked, reassigned, crashed, unstarted] = claims as [Claimed, ...Claimed[]] & {
+        readonly [K in 1 | 2 | 3 | 4 | 5 | 6]: Claimed
+      }
+      await board.change('reclaim', early.row.id, {}, actor())
+      const totals = new RunTotals()
+      await totals.read(board)
+      const again = await steps(board).claim(early.row.id, 'alpha', WHERE, wallMs)
+      await board.change('complete', early.row.id, {}, actor(again?.runId))
+      await steps(board).endRun(await runningRow(board, done.row.id), completed, to('done'), wallMs)
+      await steps(board).endRun(await runningRow(board, reviewed.row.id), completed, to('review'), wallMs)
+      await board.change('complete', reviewed.row.id, {}, actor())
+      await board.change('heartbeat', blocked.row.id, {}, actor(blocked.runId))
+      await board.change('block', blocked.row.id, {}, actor(blocked.runId))
+      await board.change('unblock', blocked.row.id, {}, actor())
+      await board.change('block', blocked.row.id, {}, actor())
+      await board.change('reassign', reassigned.row.id, { assignee: 'beta' }, actor())
+      const failed = { outcome: 'crashed', failure: true, stop: false, exitCode: 3 } as const
+      const given = to('blocked', { failures: 2, autoBlocked: true })
+      await steps(board).endRun(await runningRow(board, crashed.row.id), failed, given, wallMs)
+      await steps(board).releaseClaim(unstarted, { failure: true, error: 'no such program' }, RULES, wallMs)
+      const counts = () => Object.fromEntries(OUTCOMES.map((outcome) => [outcome, totals.ended(outcome)]))
+      // Events may be held back for a moment, until none can come before them any more.
+      await waitFor('all seven ends', async () => {
+        await totals.read(board)
+        return Object.values(counts()).reduce((sum, n) => sum + n, 0) >= 7 && totals.ended('spawn_failed') === 1
+      })
+      const none = { timed_out: 0, stale: 0, rate_limited: 0 }
+      expect(counts()).toEqual({ completed: 3, blocked: 1, reclaimed: 1, crashed: 1, spawn_failed: 1, ...none })
+      expect(totals.durations.runs).toBe(7)
+      await totals.read(board)
+      expect(totals.durations.runs).toBe(7)
     })
 
     test('refuses the words of a worker whose run is over, whatever it says', async () => {

@@ -600,6 +600,8 @@ test('the metrics agree with the state', async () => {
     'hermes_slot_up{slot="gateway-coder",profile="coder"} 1',
     'hermes_slot_wanted{slot="gateway-frail",profile="frail"} 0',
     'hermes_kanban_tasks{board="default",status="archived"} 2',
+    'hermes_kanban_runs_total{board="second",outcome="crashed"} 0',
+    'hermes_kanban_run_duration_seconds_bucket{board="second",le="+Inf"} 0',
   ])
     expect(body.split('\n')).toContain(line)
   expect(body).toMatch(/^hermes_slot_memory_bytes\{slot="gateway-coder",profile="coder"\} [1-9]\d*$/m)
