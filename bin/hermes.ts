@@ -19,10 +19,8 @@ import {
   splitCommandLine,
 } from '../src/system/programs/command-line.ts'
 import { resolveHome } from '../src/system/programs/install.ts'
-import { giveBackSaved, NODE_COMES_ALONG } from '../src/system/programs/own-node.ts'
+import { giveBackSaved, NODE_COMES_ALONG, OLDEST_NODE } from '../src/system/programs/own-node.ts'
 import type { Handed } from './bundles/handover.ts'
-
-const OLDEST_NODE = 24
 
 async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   const output = processOutput()

@@ -4,7 +4,7 @@ import { hasCode } from '../system/error-code.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { isShown } from '../system/level.ts'
 import type { Native } from '../system/native/native.ts'
-import { NODE_COMES_ALONG } from '../system/programs/own-node.ts'
+import { NODE_COMES_ALONG, OLDEST_NODE } from '../system/programs/own-node.ts'
 import type { Early } from './early.ts'
 import { killingAs } from './facts/as-runtime-user.ts'
 import { endCopy, givenEnvironment } from './facts/environment.ts'
@@ -15,8 +15,6 @@ import { Init } from './init.ts'
 import { OwnConsole } from './processes/own-console.ts'
 import { withoutManager } from './processes/service-manager.ts'
 import { withoutForwarders } from './programs/main-command.ts'
-
-const OLDEST_NODE = 24
 
 const OUT_OF_DESCRIPTORS =
   'init cannot start: it may not open enough files (RLIMIT_NOFILE). Start the container with --ulimit nofile=1024:1024 or more'

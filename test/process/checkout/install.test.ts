@@ -3,12 +3,15 @@ import {
   chmodSync,
   chownSync,
   cpSync,
+  existsSync,
   globSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
+  writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -179,5 +182,32 @@ test.skipIf(whyNoNpm !== undefined)(
       await type(`${path}hermes stop`)
     }
     expect(snapshot(installed)).toEqual(before)
+
+    // npm goes on without a word when it cannot download the Node of the package.
+    rmSync(join(installed, 'node_modules'), { recursive: true })
+    // It would be taken, if it is new enough.
+    if (existsSync('/usr/local/bin/node')) return
+    const bare = join(place, 'bare')
+    mkdirSync(bare)
+    for (const name of ['sh', 'env', 'readlink']) symlinkSync(join('/usr/bin', name), join(bare, name))
+    const without = (node?: string): Promise<Ran> => {
+      rmSync(join(bare, 'node'), { force: true })
+      if (node !== undefined) writeFileSync(join(bare, 'node'), node, { mode: 0o755 })
+      return type(`PATH=${bare} ${installed}/dist/bin/hermes version`)
+    }
+    const next = expect.stringContaining('\n  next: npm install brings one along')
+    const old = '#!/bin/sh\n[ "$1" = --version ] && echo v20.20.2 || exit 9\n'
+    for (const [node, found] of [
+      [undefined, 'none'],
+      [old, 'v20.20.2'],
+    ] as const) {
+      const { code, stderr } = await without(node)
+      expect([code, stderr]).toEqual([
+        1,
+        expect.stringContaining(`hermes: needs Node 24 or newer, and there is ${found}\n`),
+      ])
+      expect(stderr).toEqual(next)
+    }
+    expect(await without(`#!/bin/sh\nexec ${node} "$@"\n`)).toMatchObject({ code: 0, stderr: '' })
   },
 )

@@ -12,6 +12,18 @@ put_aside() {
   unset "$1"
 }
 
+# Takes the Node in PATH where /usr/local/bin has none that is new enough.
+require_node() {
+  for node in "$node" node; do
+    version=$("$node" --version 2>/dev/null) || version=
+    major=${version#v}
+    [ "${major%%.*}" -lt "$oldest_node" ] 2>/dev/null || [ -z "$version" ] || return 0
+  done
+  echo "hermes: needs Node $oldest_node or newer, and there is ${version:-none}" >&2
+  echo "  next: $node_comes_along" >&2
+  exit 1
+}
+
 own() {
   names=$(export -p)
   while :; do
@@ -32,6 +44,10 @@ own() {
     "$here/../lib/node"; do
     [ ! -x "$candidate" ] || node=$candidate
   done
+  # A Node of the machine may be too old, and would then complain of an option. In the image it is the image's.
+  case $node in
+  /usr/local/bin/node | node) [ "$here" = /opt/hermes/bin ] || require_node ;;
+  esac
   program=$1
   shift
   options_of "$program"
