@@ -4,7 +4,7 @@ import { tokensAreRoots } from '../src/access/place.ts'
 import { frequentCommand } from '../src/cli/commands/frequent.ts'
 import { initHasBegun } from '../src/cli/context/booting.ts'
 import { gatewayFacts, makeContext } from '../src/cli/context/context.ts'
-import { dashboardFacts, dispatcherFacts, meterFacts } from '../src/cli/context/dispatcher-facts.ts'
+import { dashboardFacts, dispatcherFacts, frontPortFacts, meterFacts } from '../src/cli/context/dispatcher-facts.ts'
 import { becomeUser, findIdentity, findWalled, identitySources } from '../src/cli/terminal/drop.ts'
 import { cannotDropText, printError, printOutcome, processOutput } from '../src/cli/terminal/output.ts'
 import { wantsOwnTerminal } from '../src/cli/terminal/shared-terminal.ts'
@@ -116,6 +116,10 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
     if (line.args.join(' ') === 'meter') {
       const { meterProgram } = require('#bundle/meter.cjs') as typeof import('./bundles/meter.ts')
       return await meterProgram(meterFacts(context))
+    }
+    if (line.args.join(' ') === 'front-port') {
+      const { frontPortProgram } = require('#bundle/front-port.cjs') as typeof import('./bundles/front-port.ts')
+      return await frontPortProgram(frontPortFacts(context))
     }
     if (line.args.join(' ') === 'notifier') {
       const { notifierProgram } = require('#bundle/notifier.cjs') as typeof import('./bundles/notifier.ts')

@@ -114,6 +114,12 @@ export const VARIABLES: readonly VariableSpec[] = [
     '8643',
     'port of the [meter](usage.md) on 127.0.0.1, for containers with the network of the host',
   ),
+  spec(
+    'HERMES_FRONT_PORT',
+    '–',
+    'port that serves the API servers of all profiles at `/p/NAME/v1`; if unset, there is none ([front port](front-port.md))',
+  ),
+  spec('HERMES_FRONT_HOST', '`0.0.0.0` in a container, else `127.0.0.1`', 'bind address of the front port'),
   spec('HERMES_DOCKER_EXEC_AS_ROOT', 'off', 'truthy: `hermes` stays root when root runs it'),
   spec(
     'HERMES_GATEWAY_NO_SUPERVISE',

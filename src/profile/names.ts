@@ -6,6 +6,9 @@ export const DEFAULT_PROFILE = 'default'
 /** The helper slot that sends notifications. */
 export const NOTIFIER = 'notifier'
 
+/** The helper slot that serves the APIs of all profiles on one port. */
+export const FRONT_PORT = 'front-port'
+
 /** Names that a new profile cannot have: words with another meaning, and the slots of helpers, present and planned. */
 export const RESERVED_NAMES = [
   DEFAULT_PROFILE,
@@ -15,6 +18,7 @@ export const RESERVED_NAMES = [
   'dashboard',
   'dispatcher',
   NOTIFIER,
+  FRONT_PORT,
   'meter',
   'exporter',
 ] as const

@@ -1,7 +1,7 @@
 import type { Journal } from '../log/io/journal.ts'
 import { truthy } from '../profile/environment/environment.ts'
 import { METER } from '../profile/environment/metered.ts'
-import { NOTIFIER } from '../profile/names.ts'
+import { FRONT_PORT, NOTIFIER } from '../profile/names.ts'
 import { readDesired } from '../profile/state/state.ts'
 import type { SupervisorStart } from '../protocol/start-up.ts'
 import { isOccupied } from '../slot/slot.ts'
@@ -102,6 +102,7 @@ export class VolumeSlots {
       journal.error(`the profiles could not be looked at: ${(error as Error).stack}`)
     }
     table.register(DASHBOARD, truthy(container.HERMES_DASHBOARD))
+    if (container.HERMES_FRONT_PORT) table.register(FRONT_PORT, true)
     dispatcher.watch()
     meter.watch()
     notifier.watch()

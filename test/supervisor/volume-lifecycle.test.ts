@@ -28,7 +28,7 @@ const other = formatLease({ instance: 'other', host: 'elsewhere', counter: 7 })
 const leaseFile = (): string => join(home, 'run.lease')
 
 /** A life on a real volume, whose parts record their calls. One slot has a process until a test changes that. */
-function scene(options: { readonly realProfiles?: true } = {}) {
+function scene(options: { readonly realProfiles?: true; readonly container?: Record<string, string> } = {}) {
   const clock = fakeClock()
   const done: string[] = []
   const told: ToInit[] = []
@@ -82,7 +82,7 @@ function scene(options: { readonly realProfiles?: true } = {}) {
   const volumeSlots = {
     ...parts,
     start,
-    container: {},
+    container: options.container ?? {},
     clock,
     ...(options.realProfiles && { profiles }),
   } as unknown as VolumeSlotsOptions
@@ -146,6 +146,17 @@ test.each([
     life.stop()
   },
 )
+
+test('the front port is there only where the container has one', async () => {
+  const registered = async (container: Record<string, string>): Promise<readonly string[]> => {
+    const { life, done } = await begunByCounting({ container })
+    life.stop()
+    return done.filter((what) => what.startsWith('register front-port'))
+  }
+  expect(await registered({})).toEqual([])
+  expect(await registered({ HERMES_FRONT_PORT: '' })).toEqual([])
+  expect(await registered({ HERMES_FRONT_PORT: '8644' })).toEqual(['register front-port true'])
+})
 
 test('the dispatcher goes down with a volume that is lost, stays down, and comes back with it', async () => {
   openTables(boardPlace(home, 'default'), { mode: 'create', warn: () => undefined }).close()

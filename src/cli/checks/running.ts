@@ -5,6 +5,7 @@ import { ifSupervised, withSupervisor } from '../../control/slot-actions.ts'
 import { loadConfig } from '../../profile/config/config.ts'
 import { listProfiles, type ProfileEntry } from '../../profile/directory/disk.ts'
 import { readContainerEnvironment, readDotEnv, truthy } from '../../profile/environment/environment.ts'
+import { FRONT_PORT } from '../../profile/names.ts'
 import type { SlotStatus, StatusResult, WarningFact } from '../../protocol/control.ts'
 import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
 import { HermesError } from '../../system/errors.ts'
@@ -76,6 +77,16 @@ export const ports: Check = async (context) => {
             setting: 'HERMES_DASHBOARD_PORT',
           },
         ]),
+    ...(container.HERMES_FRONT_PORT
+      ? [
+          {
+            who: 'the front port',
+            slot: FRONT_PORT,
+            port: Number(container.HERMES_FRONT_PORT),
+            setting: 'HERMES_FRONT_PORT',
+          },
+        ]
+      : []),
   ]
   const twice = wanted.flatMap(({ who, port, setting }, i) => {
     const first = wanted.findIndex((other) => other.port === port)

@@ -26,6 +26,9 @@ export const dashboardFacts = (context: Context) => ({
   install: context.install,
 })
 
+/** Facts that the front port needs. */
+export const frontPortFacts = (context: Context) => ({ ...meterFacts(context), install: context.install })
+
 /** Facts that the meter and the notifier need. */
 export const meterFacts = ({ home, paths, clock, env, output }: Context) => ({
   home,

@@ -12,7 +12,7 @@ import type { Context } from './context.ts'
 /** Logs that every profile has. */
 const OF_PROFILE = ['agent', 'errors', 'current'] as const
 /** Logs that exist once per volume. */
-const OF_VOLUME = ['boot', 'supervisor', 'dashboard', 'dispatcher', 'meter', 'notifier'] as const
+const OF_VOLUME = ['boot', 'supervisor', 'dashboard', 'dispatcher', 'meter', 'notifier', 'front-port'] as const
 export const KINDS = [...OF_PROFILE, ...OF_VOLUME] as const
 type Kind = (typeof KINDS)[number]
 
@@ -89,6 +89,7 @@ function volumeLog({ home }: Context, kind: (typeof OF_VOLUME)[number]): LogSour
     case 'dispatcher':
     case 'meter':
     case 'notifier':
+    case 'front-port':
       return { slot: kind, dir: slotLogDir(home, kind) }
   }
 }

@@ -1,6 +1,8 @@
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { findBoards } from '../../kanban/store/boards.ts'
 import { readStoredKeys } from '../../profile/environment/auth-file.ts'
+import { removeApiAddress, writeApiAddress } from '../../profile/state/api-address.ts'
 import { type OpenRequests, removeOpenRequests, writeOpenRequests } from '../../profile/state/open-requests.ts'
 import { EXIT } from '../../system/errors.ts'
 import { ownSecrets } from '../../system/files/secret-file.ts'
@@ -63,6 +65,17 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
   })
   await listen(api.server, settings, owner, clock)
   const { host, port, key } = settings
+  const bound = api.server.address() as AddressInfo
+  // Without it the front port only says that the API is not there.
+  const showAddress = (act: () => void): void => {
+    if (!env.HERMES_FRONT_PORT) return
+    try {
+      act()
+    } catch (error) {
+      warn(`the front port cannot learn the address of the API: ${(error as Error).message}`)
+    }
+  }
+  showAddress(() => writeApiAddress(dir, { host: bound.address, port: bound.port, keyed: key !== null }))
   log.info(
     `listening on http://${addressText({ host, port })}/v1, ${key === null ? 'without a key' : 'key needed'}, agent: ${agent?.kind ?? 'not configured'}`,
   )
@@ -73,6 +86,7 @@ export const startApi: StartPart = async (facts, config, { logger }): Promise<Pa
       await api.drain(Math.max(0, Math.min(timeoutMs, containerMs) - OWN_RESERVE_MS))
     },
     close() {
+      showAddress(() => removeApiAddress(dir))
       api.close()
       requests.close()
       sessions?.close()

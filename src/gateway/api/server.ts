@@ -14,6 +14,7 @@ import { readJson } from './http/body.ts'
 import { type ApiContext, logFields } from './http/context.ts'
 import { corsHeaders, isListed, type Origins, preflightHeaders } from './http/cors.ts'
 import { answerInvalidRequests } from './http/invalid-requests.ts'
+import { LIMITS, MAX_CONNECTIONS } from './http/limits.ts'
 import { badRequest, draining, notFound, type Refusal, refusalOf } from './http/refusals.ts'
 import { REQUEST_ID, requestIdOf } from './http/request-id.ts'
 import type { OpenRequestList } from './open-requests.ts'
@@ -38,17 +39,6 @@ export interface ApiServer {
   close(): void
 }
 
-// Limits for one client. A half-open or idle connection costs about 10 KB.
-const LIMITS = {
-  /** From the connection, or the end of the previous answer, to the end of the headers. */
-  headersTimeout: 10_000,
-  /** Until the end of the body. */
-  requestTimeout: 60_000,
-  keepAliveTimeout: 30_000,
-  connectionsCheckingInterval: 1000,
-  maxHeaderSize: 16_384,
-} as const
-const MAX_CONNECTIONS = 2048
 /** Cancelled answers get their last event before the connections are closed. */
 const FINAL_REPLY_MS = 300
 

@@ -11,7 +11,7 @@ import { issueToken, METER, type MeterHolder, meteredAccess } from '../../profil
 import { closeSecretFiles } from '../../profile/environment/secret-files.ts'
 import { RECORD_FILE } from '../../profile/environment/secrets-record.ts'
 import type { SlotSecretsFacts } from '../../profile/environment/slot-secrets.ts'
-import { NOTIFIER } from '../../profile/names.ts'
+import { FRONT_PORT, NOTIFIER } from '../../profile/names.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Slot } from '../../slot/slot.ts'
@@ -76,7 +76,11 @@ const helperCommands: Readonly<Record<string, readonly string[]>> = {
   dispatcher: ['kanban', 'dispatcher'],
   [METER]: ['meter'],
   [NOTIFIER]: ['notifier'],
+  [FRONT_PORT]: ['front-port'],
 }
+
+/** They read it themselves when they need a value of it, which keeps secrets out of their scripts. */
+const READ_NO_DOT_ENV: readonly string[] = [METER, NOTIFIER, FRONT_PORT]
 
 /** Slots of programs of our own that serve all profiles. */
 export const HELPERS: readonly string[] = Object.keys(helperCommands)
@@ -223,9 +227,8 @@ export class SlotScripts {
       holder && unlessCode(['ENOENT'], () => issueToken(paths.scanDir, slot, holder), undefined)
     const container = this.#containerEnvironment()
     const isWalled = profile !== null && configs.wall(profile) !== undefined
-    // These read it themselves when they need a value of it, and keep secrets out of their scripts.
     const dotEnv =
-      slot === METER || slot === NOTIFIER || isWalled ? { variables: {}, warnings: [] } : readDotEnv(below(dir, '.env'))
+      isWalled || READ_NO_DOT_ENV.includes(slot) ? { variables: {}, warnings: [] } : readDotEnv(below(dir, '.env'))
     const { variables, warnings } = slotEnvironment({
       slot,
       profile,

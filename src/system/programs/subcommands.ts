@@ -27,6 +27,7 @@ export const SUBCOMMANDS = [
   'kanban',
   'service',
   'nodes',
+  'front-port',
   'notifier',
   'notify',
   'backup',

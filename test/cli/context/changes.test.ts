@@ -28,6 +28,7 @@ const OTHERS = [
   'dashboard stop',
   'doctor',
   'env show',
+  'front-port',
   'gateway restart',
   'gateway run',
   'gateway start',

@@ -72,6 +72,7 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
     // init passes USR1 on to the main program, whose end would be the container's.
     command: ['sh', '-c', "trap '' USR1; exec sleep 100000"],
     env: {
+      HERMES_FRONT_PORT: '8644',
       HERMES_DASHBOARD: '1',
       HERMES_DASHBOARD_BASIC_AUTH_USERNAME: 'me',
       HERMES_DASHBOARD_BASIC_AUTH_PASSWORD: 'correct horse',
@@ -93,7 +94,15 @@ secrets: {WORD: {file: /opt/data/key}}
   })
   await box.up('gateway-default')
   await startAgainWithWalls(box)
-  for (const slot of ['gateway-default', 'gateway-metered', 'dashboard', 'meter', 'notifier', 'service-web-log'])
+  for (const slot of [
+    'gateway-default',
+    'gateway-metered',
+    'dashboard',
+    'meter',
+    'notifier',
+    'front-port',
+    'service-web-log',
+  ])
     await box.up(slot)
   await box.ok('hermes', 'kanban', 'create', 'a task', '--assignee', 'coder')
   await box.up('dispatcher')

@@ -1,6 +1,7 @@
 /** Hermes itself on a machine without a container: how it begins and ends. */
 import { EXIT } from '../../../system/errors.ts'
 import type { ArgumentSpec, Command, OptionSpec } from '../../context/command.ts'
+import { FRONT_PORT_COMMAND } from './front-port.ts'
 import { start } from './start.ts'
 import { stop } from './stop.ts'
 import { installUnit } from './systemd.ts'
@@ -61,4 +62,5 @@ It is not started: the output names the commands for that.`,
     exits: { 1: 'the file is not from this command, or its directory cannot be written' },
     run: installUnit,
   },
+  FRONT_PORT_COMMAND,
 ]

@@ -27,7 +27,8 @@ export class RefusedRequest extends Error {
 
 type Details = { readonly param?: string; readonly headers?: Readonly<Record<string, string>> }
 
-const refusal = (
+/** @param code for programs */
+export const refusal = (
   status: ContentfulStatusCode,
   type: string,
   code: string | null,
