@@ -144,6 +144,7 @@ async function assemble(
     warn,
   })
   const audit = new AuditLog(home, clock, warn)
+  if (gate.kind === 'login') audit.open()
   const changes = new AuditFile({ home, clock, warn })
   const tokens = new ApiTokens({
     clock,

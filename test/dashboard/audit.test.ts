@@ -1,8 +1,9 @@
-import { readFileSync, rmSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { AuditLog } from '../../src/dashboard/auth/audit.ts'
 import { memoryDisk, NO_MOUNT } from '../support/hostile/memory-disk.ts'
+import { scratchDir } from '../support/scratch.ts'
 import { fakeClock } from '../support/supervisor/fake-clock.ts'
 import { waitFor } from '../support/wait.ts'
 
@@ -25,4 +26,15 @@ test('after a full disk log-ins are written down again', async (context) => {
     log.write({ event: 'login', user: 'me', address: '::1' })
     return readFileSync(join(disk.path, 'logs', 'dashboard-auth.log'), 'utf8').includes('"user":"me"')
   })
+})
+
+test('the file is there before the first line, for those who follow it', async () => {
+  const home = scratchDir('hermes-audit-')
+  const log = new AuditLog(home, fakeClock(), () => undefined)
+  const file = join(home, 'logs', 'dashboard-auth.log')
+  expect(existsSync(file)).toBe(false)
+  log.open()
+  await waitFor('the file', () => existsSync(file))
+  await log.close()
+  expect(readFileSync(file, 'utf8')).toBe('')
 })

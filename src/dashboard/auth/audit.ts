@@ -50,8 +50,13 @@ export class AuditLog {
 
   write(entry: AuditEntry): void {
     const line = { time: new Date(this.#clock.wallMs()).toISOString(), ...entry }
+    this.open()
+    this.#file?.write(`${JSON.stringify(line, (_, value) => (typeof value === 'string' ? cut(value) : value))}\n`)
+  }
+
+  /** Makes the file now, so that it can be followed before the first line. */
+  open(): void {
     this.#file ??= this.#open()
-    this.#file.write(`${JSON.stringify(line, (_, value) => (typeof value === 'string' ? cut(value) : value))}\n`)
   }
 
   /** Resolves when everything is in the file. */
