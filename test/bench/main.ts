@@ -1,7 +1,4 @@
-// npm run bench: ours and every peer that is installed here, in one run.   [--quick | --long] [--pm2 DIR] [--only TEXT]
-// [--queues DIR] [--out FILE] npm run bench -- --install DIR [--strict]: ours beside an older build of ours; --strict
-// fails when a ratio is above its bound. npm run bench -- --container [--old-image NAME]: ours and Debian's peers in
-// containers.
+// npm run bench: ours and every peer that is installed here, in one run.
 import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, release, tmpdir, totalmem } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
@@ -42,6 +39,18 @@ import { tini } from './subjects/tini.ts'
 import { table } from './table.ts'
 
 const root = dirname(dirname(import.meta.dirname))
+const USAGE = `usage: npm run bench -- [options]
+  --quick, --long        fewer or more rounds
+  --only TEXT            only the rows whose name contains it
+  --out FILE             where the results go; default: bench-results.json
+  --pm2 DIR              also pm2, installed there
+  --queues DIR           also pg-boss and graphile-worker, installed there
+  --install DIR          compare with an older build: its dist/
+  --strict               with --install: exit with 1 when a ratio is above its bound
+  --container            in real containers instead of namespaces
+  --old-image NAME       with --container: also an older image
+`
+
 const values = readOptions()
 
 const say = (line: string): void => void process.stderr.write(`${line}\n`)
@@ -172,6 +181,7 @@ function readOptions() {
   try {
     const { values: given } = parseArgs({
       options: {
+        help: { type: 'boolean', default: false },
         quick: { type: 'boolean', default: false },
         long: { type: 'boolean', default: false },
         pm2: { type: 'string' },
@@ -184,6 +194,10 @@ function readOptions() {
         out: { type: 'string', default: join(root, 'bench-results.json') },
       },
     })
+    if (given.help) {
+      process.stdout.write(USAGE)
+      return process.exit(0)
+    }
     if (given.strict && given.install === undefined)
       throw new TypeError('--strict compares with an older build: name its dist/ with --install DIR')
     if (given['old-image'] !== undefined && !given.container)
@@ -194,7 +208,7 @@ function readOptions() {
       )
     return given
   } catch (error) {
-    process.stderr.write(`bench: ${(error as Error).message}\n`)
+    process.stderr.write(`bench: ${(error as Error).message}\n  next: npm run bench -- --help\n`)
     return process.exit(2)
   }
 }

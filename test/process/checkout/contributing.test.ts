@@ -1,4 +1,5 @@
 // The commands of the pages for developers, typed into a copy of the checkout.
+import { spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -107,4 +108,15 @@ test('editors, containers and the hosted workflow use what the project uses', ()
   const { formatter } = JSON.parse(read('biome.json')) as { formatter: { indentWidth: number; lineWidth: number } }
   expect(read('.editorconfig')).toContain(`indent_size = ${formatter.indentWidth}\n`)
   expect(read('.editorconfig')).toContain(`max_line_length = ${formatter.lineWidth}\n`)
+})
+
+test('the bench explains its options, and names one that it does not know', () => {
+  const bench = (...args: readonly string[]) =>
+    spawnSync(process.execPath, [join(root, 'test/bench/main.ts'), ...args], { encoding: 'utf8' })
+  expect(bench('--help')).toMatchObject({ status: 0, stderr: '', stdout: expect.stringContaining('  --install DIR ') })
+  expect(bench('--fast')).toMatchObject({
+    status: 2,
+    stdout: '',
+    stderr: expect.stringContaining("bench: Unknown option '--fast'"),
+  })
 })
