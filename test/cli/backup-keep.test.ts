@@ -1,11 +1,11 @@
 import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { stampOf } from '../../src/cli/commands/backup/destination.ts'
 import { parseKeep, removeOld, tooOld } from '../../src/cli/commands/backup/keep.ts'
+import { fileStamp } from '../../src/system/instant.ts'
 import { scratchDir } from '../support/scratch.ts'
 
-const name = (day: number, more = ''): string => `hermes-${stampOf(Date.UTC(2026, 0, day))}.tar.gz${more}`
+const name = (day: number, more = ''): string => `hermes-${fileStamp(Date.UTC(2026, 0, day))}.tar.gz${more}`
 
 test('the newest backups stay, encrypted or not', () => {
   const names = [name(3), name(1, '.age'), name(2), name(4)]

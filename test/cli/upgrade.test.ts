@@ -89,6 +89,17 @@ test('before a file is changed, a copy of it is made, once, with its rows and wi
   expect(lookAtDatabase(more[0] ?? '', (database) => sessionsChanges(database, ''))).toEqual(['prompts'])
 })
 
+test('beside a copy that was cut off, the change is made without another one, with a warning', () => {
+  const board = newBoard('default')
+  change(board, "ALTER TABLE tasks DROP COLUMN needs; DELETE FROM additions WHERE name = 'tasks.needs'")
+  writeFileSync(`${board}.before.part`, 'half')
+  const warnings: string[] = []
+  openTables(boardPlace(home, 'default'), { mode: 'write', warn: (text) => warnings.push(text) }).close()
+  expect(warnings).toEqual([expect.stringMatching(/before: .*kanban\.db\.before\.part is there/)])
+  expect(copiesOf(board)).toEqual([])
+  expect(lookAtDatabase(board, (database) => boardChanges(database, board))).toEqual([])
+})
+
 test('without room for the copy, the change is made, with a warning', (context) => {
   using disk = memoryDisk('2m')
   if (!disk) return context.skip(NO_MOUNT)

@@ -1,8 +1,7 @@
 /** Whether the pool that a profile names exists. */
-import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { isInDatabase } from '../../kanban/store/boards.ts'
 import { type ConfigProblem, loadConfig, MAX_CONFIG_BYTES } from '../../profile/config/config.ts'
-import { DATABASE_SECRET } from '../../system/dashboard-secrets.ts'
 import { readRegularFile } from '../../system/files/small-file.ts'
 import type { Context } from '../context/context.ts'
 
@@ -12,7 +11,7 @@ import type { Context } from '../context/context.ts'
  */
 export async function unknownPool(context: Context, file: string): Promise<ConfigProblem | undefined> {
   const { pool } = loadConfig(file).config.agent
-  if (pool === null || existsSync(context.paths.boardDir) || context.env[DATABASE_SECRET]) return undefined
+  if (pool === null || isInDatabase({ env: context.env, runDir: context.paths.runDir })) return undefined
   const pools = Object.keys(loadConfig(join(context.home, 'config.yaml')).config.kanban.pools)
   if (pools.includes(pool)) return undefined
   const { lineOfKey } = await import('../../profile/config/reader.ts')

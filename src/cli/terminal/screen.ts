@@ -9,7 +9,8 @@ import type { Environment } from '../../system/programs/install.ts'
 import type { Output } from './output.ts'
 
 /** Another screen than that of the shell, without a cursor; a line that is too long is cut off. */
-const ENTER = '\x1b[?1049h\x1b[?25l\x1b[?7l\x1b[2J'
+const CLEAR = '\x1b[2J'
+const ENTER = `\x1b[?1049h\x1b[?25l\x1b[?7l${CLEAR}`
 const LEAVE = '\x1b[?7h\x1b[?25h\x1b[?1049l'
 /** A terminal that knows them shows what is between them at once. */
 const BEGIN = '\x1b[?2026h'
@@ -27,9 +28,13 @@ export function requireScreen(command: string, { TERM }: Environment, next: stri
  * @param before undefined: nothing is known of what is there
  */
 export function redraw(before: readonly string[] | undefined, after: readonly string[]): string {
-  const lines = after.flatMap((line, at) => (before?.[at] === line ? [] : [`\x1b[${at + 1};1H${line}\x1b[K`]))
-  const rest = before === undefined || before.length > after.length ? [`\x1b[${after.length + 1};1H\x1b[J`] : []
-  return lines.length + rest.length === 0 ? '' : `${BEGIN}${[...lines, ...rest].join('')}${END}`
+  const cleared = before === undefined ? [CLEAR] : []
+  const count = Math.max(before?.length ?? 0, after.length)
+  // Each line by its place: a terminal takes a place below its last line for the last line.
+  const lines = Array.from({ length: count }, (_, at) =>
+    before !== undefined && before[at] === after[at] ? '' : `\x1b[${at + 1};1H${after[at] ?? ''}\x1b[K`,
+  ).filter((line) => line !== '')
+  return cleared.length + lines.length === 0 ? '' : `${BEGIN}${[...cleared, ...lines].join('')}${END}`
 }
 
 export interface ScreenEvents {
@@ -41,6 +46,9 @@ export interface ScreenEvents {
   readonly onEnd: (signal?: NodeJS.Signals) => void
 }
 
+/** A process that is to stop has stopped after this time. */
+const NOT_STOPPED_MS = 100
+
 const ENDING = ['SIGTERM', 'SIGHUP', 'SIGINT', 'SIGQUIT'] as const
 
 export class Screen implements Disposable {
@@ -50,6 +58,7 @@ export class Screen implements Disposable {
   readonly #stdout: WriteStream = process.stdout
   #shown: readonly string[] | undefined
   #isEntered = false
+  #isDisposed = false
 
   constructor(output: Output, events: ScreenEvents) {
     this.#output = output
@@ -84,9 +93,12 @@ export class Screen implements Disposable {
   suspend(): void {
     this.#leave()
     process.kill(process.pid, 'SIGTSTP')
+    // Where no shell could continue it, as under `docker exec`, the kernel does not stop it (an orphaned process group).
+    setTimeout(this.#change, NOT_STOPPED_MS)
   }
 
   [Symbol.dispose](): void {
+    this.#isDisposed = true
     this.#leave()
     this.#stdin.off('keypress', this.#key)
     this.#stdin.off('end', this.#gone)
@@ -124,6 +136,7 @@ export class Screen implements Disposable {
   }
 
   readonly #change = (): void => {
+    if (this.#isDisposed) return
     if (!this.#isEntered) this.#enter()
     this.#shown = undefined
     this.#events.onChange()

@@ -26,7 +26,7 @@ const MAX_CHARS = 200
 
 /** `logs/dashboard-auth.log`: one JSON object a line, never a token or a password. */
 export class AuditLog {
-  readonly #open: () => RotatedFile
+  readonly #make: () => RotatedFile
   /** Made for the first line: a dashboard without a log-in may never have one. */
   #file: RotatedFile | undefined
   readonly #clock: Clock
@@ -35,7 +35,7 @@ export class AuditLog {
 
   constructor(home: string, clock: Clock, warn: (text: string) => void) {
     this.#clock = clock
-    this.#open = () =>
+    this.#make = () =>
       new RotatedFile({ dir: join(home, 'logs'), name: 'dashboard-auth.log', mode: 0o600, clock, warn })
     this.#strangers = new ThrottledWriter(clock, (entry, more) => this.write(more === 0 ? entry : { ...entry, more }))
   }
@@ -50,13 +50,13 @@ export class AuditLog {
 
   write(entry: AuditEntry): void {
     const line = { time: new Date(this.#clock.wallMs()).toISOString(), ...entry }
-    this.open()
-    this.#file?.write(`${JSON.stringify(line, (_, value) => (typeof value === 'string' ? cut(value) : value))}\n`)
+    this.open().write(`${JSON.stringify(line, (_, value) => (typeof value === 'string' ? cut(value) : value))}\n`)
   }
 
   /** Makes the file now, so that it can be followed before the first line. */
-  open(): void {
-    this.#file ??= this.#open()
+  open(): RotatedFile {
+    this.#file ??= this.#make()
+    return this.#file
   }
 
   /** Resolves when everything is in the file. */

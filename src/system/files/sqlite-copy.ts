@@ -1,24 +1,26 @@
 /** A copy of a database before a newer version adds to its tables. */
 import { closeSync, fsyncSync, openSync, renameSync, unlinkSync } from 'node:fs'
 import { hasCode } from '../error-code.ts'
+import { fileStamp } from '../instant.ts'
 import { type Database, databaseProblem } from './sqlite.ts'
 
 /**
  * Copies one moment of a database to `<file>.before-<time>`, which nothing of ours removes. Without the room or the
- * right to do so it warns: what is to be added harms neither the rows nor an earlier version.
+ * right to do so it warns: what is to be added harms neither the rows nor an earlier version. A process that was ended
+ * meanwhile, because the copy took too long, leaves `<file>.before.part`; no other copy is tried beside that.
  * @param database not in a transaction; its tables have been checked
  * @throws the error of SQLite when another process has locked it
  */
 export function copyBeforeChange(database: Database, file: string, warn: (text: string) => void): void {
-  const stamp = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, '')
-  const copy = `${file}.before-${stamp}`
-  const part = `${copy}.part`
+  const part = `${file}.before.part`
   try {
-    // SQLite writes into an empty file, too, and would make one that others may read. Another process that opens the
-    // database in the same second finds the copy being made.
+    // SQLite writes into an empty file, too, and would make one that others may read.
     closeSync(openSync(part, 'wx', 0o600))
   } catch (error) {
-    if (!hasCode(error, 'EEXIST')) warn(problemText(file, error))
+    const why = hasCode(error, 'EEXIST')
+      ? `${part} is there, from another program or an attempt that was cut off`
+      : error
+    warn(problemText(file, why))
     return
   }
   try {
@@ -29,7 +31,7 @@ export function copyBeforeChange(database: Database, file: string, warn: (text: 
     } finally {
       closeSync(fd)
     }
-    renameSync(part, copy)
+    renameSync(part, `${file}.before-${fileStamp(Date.now())}`)
   } catch (error) {
     unlinkSync(part)
     if (databaseProblem(error) === 'busy') throw error
@@ -37,5 +39,5 @@ export function copyBeforeChange(database: Database, file: string, warn: (text: 
   }
 }
 
-const problemText = (file: string, error: unknown): string =>
-  `${file} gets what this version adds, and could not be copied before: ${(error as Error).message}`
+const problemText = (file: string, why: unknown): string =>
+  `${file} gets what this version adds, and could not be copied before: ${why instanceof Error ? why.message : why}`

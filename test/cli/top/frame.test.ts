@@ -106,8 +106,8 @@ describe('redraw', () => {
   })
 
   test('clears what is below fewer lines, and everything that it does not know', () => {
-    expect(redraw(['a', 'b'], ['a'])).toBe(sync('\x1b[2;1H\x1b[J'))
-    expect(redraw(undefined, ['a'])).toBe(sync('\x1b[1;1Ha\x1b[K\x1b[2;1H\x1b[J'))
+    expect(redraw(['a', 'b'], ['a'])).toBe(sync('\x1b[2;1H\x1b[K'))
+    expect(redraw(undefined, ['a'])).toBe(sync('\x1b[2J\x1b[1;1Ha\x1b[K'))
   })
 })
 

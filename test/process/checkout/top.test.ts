@@ -18,7 +18,10 @@ const SECONDS = size(8, 600)
 const TICKS_PER_S = 100
 const LEFT = '\x1b[?1049l'
 
-/** The screen that these sequences make: those of a cursor's place, and of what is erased (ECMA-48). */
+/**
+ * The screen that these sequences make: those of a cursor's place, and of what is erased (ECMA-48). A place below the
+ * last line is the last line.
+ */
 function screenOf(output: string): readonly string[] {
   const rows = Array.from({ length: ROWS }, () => '')
   let row = 0
@@ -26,9 +29,9 @@ function screenOf(output: string): readonly string[] {
     /\x1b\[(\d+);1H|\x1b\[([JK])|\x1b\[[?\d;]*[a-zA-Z]|([^\x1b]+)/g,
   )) {
     if (place !== undefined) {
-      row = Number(place) - 1
+      row = Math.min(Number(place), ROWS) - 1
       rows[row] = ''
-    } else if (erased === 'J') rows.fill('', row)
+    } else if (erased === 'J') rows.fill('')
     else if (text !== undefined && row < ROWS) rows[row] += text
   }
   return rows.map((line) => line.trimEnd())
@@ -68,6 +71,8 @@ test('top shows slots and a log, acts on them by keys, and gives the terminal ba
   await gatewayThat(running, 'coder', ({ state }) => state === 'up')
   await using top = terminal(running, 'top')
   expect(await line(top, /^gateway-coder +up /)).toMatch(/^gateway-coder +up +\d+ /)
+  // In the first picture, before anything has changed.
+  await line(top, /^q quit {2}\? keys/)
   await line(top, /^gateway-writer +down /)
   top.type('/coder\r')
   await line(top, /order: name, only "coder"/)
@@ -91,6 +96,12 @@ test('top shows slots and a log, acts on them by keys, and gives the terminal ba
   process.kill(await running.supervisorPid(), 'SIGKILL')
   await top.shows('this is what it was. Trying again')
   await gatewayThat(running, 'coder', ({ state }) => state === 'up')
+  await line(top, /^q quit/)
+
+  // Nothing could continue it here, so Ctrl-Z does not stop it.
+  const left = (await top.shows('')).length
+  top.type('\x1a')
+  await top.shows({ test: (output: string) => /\x1b\[\?1049l.*\x1b\[\?1049h/s.test(output.slice(left)) } as RegExp)
   await line(top, /^q quit/)
   top.type('q')
   expect(await top.shows('the same modes, exit 0')).toContain(LEFT)

@@ -5,12 +5,10 @@ import { isatty } from 'node:tty'
 import type { BackupFile } from '../../../backup/program.ts'
 import { HermesError } from '../../../system/errors.ts'
 import { makeDirectory } from '../../../system/files/directory.ts'
+import { fileStamp } from '../../../system/instant.ts'
 import { shellWord } from '../../../system/programs/sh-environment.ts'
 
 export const backupsDir = (home: string): string => join(home, 'backups')
-
-/** `20261201T020304Z` */
-export const stampOf = (wallMs: number): string => new Date(wallMs).toISOString().replace(/[-:]|\.\d+/g, '')
 
 export interface Destination {
   /** The value of --out. */
@@ -31,7 +29,7 @@ export function destinationOf({ out, home, word, wallMs, encrypt }: Destination)
     if (isatty(1)) throw new HermesError('USAGE', 'a backup is not for a terminal', { next: 'name a file: --out FILE' })
     return undefined
   }
-  const name = `${word}-${stampOf(wallMs)}.tar.gz${encrypt ? '.age' : ''}`
+  const name = `${word}-${fileStamp(wallMs)}.tar.gz${encrypt ? '.age' : ''}`
   if (out === undefined) {
     makeDirectory(backupsDir(home), 0o700)
     return { path: join(backupsDir(home), name), isNew: true }
