@@ -367,6 +367,9 @@ describe('config', () => {
       code: 0,
       stderr: expect.stringContaining('expected a pool of kanban.pools (gpu), got "tpu"'),
     })
+    // Boards in a database may have pools of their own.
+    const inDatabase = { HERMES_KANBAN_DATABASE_FILE: join(home, 'address') }
+    expect((await run('-p coder config check', inDatabase)).code).toBe(0)
     expect((await run('-p coder config set agent.pool GPU')).code).toBe(2)
     expect((await run('config set kanban.pools {"gpu":0}')).code).toBe(2)
   })

@@ -93,7 +93,7 @@ export class Screen implements Disposable {
   suspend(): void {
     this.#leave()
     process.kill(process.pid, 'SIGTSTP')
-    // Where no shell could continue it, as under `docker exec`, the kernel does not stop it (an orphaned process group).
+    // Under `docker exec` no shell could continue it, so the kernel does not stop it (an orphaned process group).
     setTimeout(this.#change, NOT_STOPPED_MS)
   }
 

@@ -1,24 +1,14 @@
 import { type IncomingMessage, type OutgoingHttpHeaders, type ServerResponse, request as send } from 'node:http'
 import { hasCode } from '../../system/error-code.ts'
 import { addressText } from '../../system/net/address.ts'
+import { passesOn } from '../../system/net/hop-by-hop.ts'
 import type { Refusal } from '../api/http/refusals.ts'
 import { REQUEST_ID } from '../api/http/request-id.ts'
 import { brokeOff, notRunning } from './refusals.ts'
 import type { Target } from './target.ts'
 
-/** Headers about one connection (RFC 9110, 7.6.1); `expect` was answered here. */
-const OF_CONNECTION: ReadonlySet<string> = new Set([
-  'connection',
-  'expect',
-  'host',
-  'keep-alive',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
+/** Written here: the gateway has another address, and `expect` was answered. */
+const OF_REQUEST: ReadonlySet<string> = new Set(['expect', 'host'])
 
 /**
  * Sends a request to a gateway and its answer back, each as it comes: nothing is held, and the slower side sets the
@@ -64,13 +54,10 @@ export function forward(
   })
 }
 
-const named = (connection: string | undefined): readonly string[] =>
-  (connection ?? '').split(',').map((name) => name.trim().toLowerCase())
-
 /** The length of a body stays what it was: two opinions about it would make two requests of one. */
 function forwarded({ headers, method }: IncomingMessage): OutgoingHttpHeaders {
-  const dropped = named(headers.connection)
-  const passed = Object.entries(headers).filter(([name]) => !OF_CONNECTION.has(name) && !dropped.includes(name))
+  const passes = passesOn(headers, OF_REQUEST)
+  const passed = Object.entries(headers).filter(([name]) => passes(name))
   const isChunked = headers['transfer-encoding'] !== undefined
   const isEmpty = !isChunked && headers['content-length'] === undefined && method !== 'GET' && method !== 'HEAD'
   return {
@@ -82,9 +69,6 @@ function forwarded({ headers, method }: IncomingMessage): OutgoingHttpHeaders {
 
 /** Names and values in turn, as they came: a header may come twice. */
 function answered({ rawHeaders, headers }: IncomingMessage): string[] {
-  const dropped = named(headers.connection)
-  return rawHeaders.filter((_, at) => {
-    const name = (rawHeaders[at - (at % 2)] ?? '').toLowerCase()
-    return !OF_CONNECTION.has(name) && !dropped.includes(name)
-  })
+  const passes = passesOn(headers)
+  return rawHeaders.filter((_, at) => passes((rawHeaders[at - (at % 2)] ?? '').toLowerCase()))
 }

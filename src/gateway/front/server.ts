@@ -1,5 +1,6 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import type { HelperServer } from '../../control/helper-program.ts'
 import { limitConnections } from '../../system/net/connection-limit.ts'
 import { idleConnections } from '../../system/net/idle-connections.ts'
 import { answerInvalidRequests } from '../api/http/invalid-requests.ts'
@@ -17,14 +18,8 @@ export interface FrontServerOptions {
   readonly failed: (error: unknown) => void
 }
 
-export interface FrontServer {
-  readonly server: Server
-  /** Takes no new connection, and resolves when the requests that are at work are over. */
-  drain(): Promise<void>
-}
-
 /** One port for the APIs of all profiles. Their gateways check the keys. */
-export function frontServer(options: FrontServerOptions): FrontServer {
+export function frontServer(options: FrontServerOptions): HelperServer {
   const running = new Set<Promise<void>>()
   const admitted = new WeakSet<Socket>()
   const state = { isDraining: false }

@@ -1,5 +1,6 @@
 import { type IncomingHttpHeaders, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { request as requestTls } from 'node:https'
+import { passesOn } from '../../system/net/hop-by-hop.ts'
 import type { ProfileEndpoint } from './endpoints.ts'
 
 export interface UpstreamRequest {
@@ -14,25 +15,14 @@ export interface UpstreamRequest {
 /** An endpoint that sends nothing for so long has hung; an answer of a large model may take minutes to begin. */
 const SILENCE_MS = 15 * 60_000
 
-/**
- * Headers about one connection (RFC 9110, 7.6.1), about the client's own log-in, and about encodings that could not be
- * counted.
- */
+/** Headers of the client's own log-in, of encodings that could not be counted, and those that are written here. */
 const NOT_FORWARDED: ReadonlySet<string> = new Set([
   'accept-encoding',
   'authorization',
-  'connection',
   'content-length',
   'cookie',
   'expect',
   'host',
-  'keep-alive',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
 ])
 
 /** @returns the answer as soon as its head is there. @throws the error of the network; {@link wasSent} judges it */
@@ -69,10 +59,8 @@ export function sendUpstream(
 }
 
 const forwarded = (headers: IncomingHttpHeaders): IncomingHttpHeaders => {
-  const named = (headers.connection ?? '').split(',').map((name) => name.trim().toLowerCase())
-  return Object.fromEntries(
-    Object.entries(headers).filter(([name]) => !NOT_FORWARDED.has(name) && !named.includes(name)),
-  )
+  const passes = passesOn(headers, NOT_FORWARDED)
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => passes(name)))
 }
 
 /** Errors before a connection: the endpoint has not seen the request. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { connectControl } from '../../control/client.ts'
-import { heartbeat } from '../../control/heartbeat.ts'
+import { asHelper, type HelperFacts, type HelperLog, helperLog } from '../../control/helper-program.ts'
 import { readIdentity } from '../../kanban/nodes/identity.ts'
 import { findBoards } from '../../kanban/store/boards.ts'
 import { ConfigCache } from '../../profile/config/config.ts'
@@ -8,24 +8,12 @@ import { readDotEnv } from '../../profile/environment/environment.ts'
 import { NOTIFIER } from '../../profile/names.ts'
 import { type Clock, inTime } from '../../system/clock.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import type { Level } from '../../system/level.ts'
-import { announceReady } from '../../system/notify.ts'
-import type { RunPaths } from '../../system/paths.ts'
-import type { Environment } from '../../system/programs/install.ts'
-import { oneLine } from '../../system/text/foreign-text.ts'
 import { openOutbox } from '../outbox/outbox.ts'
 import { send } from '../send/send.ts'
 import { Courier } from './courier.ts'
 import { observers } from './observers.ts'
 
-export interface NotifierFacts {
-  readonly home: string
-  readonly paths: RunPaths
-  readonly clock: Clock
-  readonly env: Environment
-  readonly out: (text: string) => void
-  readonly err: (text: string) => void
-}
+export type NotifierFacts = HelperFacts
 
 /** Exports of this program's bundle; the command line loads it on demand. */
 export interface NotifierBundle {
@@ -33,15 +21,14 @@ export interface NotifierBundle {
   readonly sendNow: typeof send
 }
 
-/** The slot's notification fd. */
-const READY_FD = 3
 const LOOK_MS = 1000
 /** Shorter than the slot's stop time-out, after which it is killed. */
 const DRAIN_MS = 5000
 
 /** Runs until TERM, INT, HUP or QUIT. @returns the exit code */
-export async function runNotifier({ home, paths, clock, env, out, err }: NotifierFacts): Promise<number> {
-  const log = logOf(env, clock, out, err)
+export async function runNotifier(facts: NotifierFacts): Promise<number> {
+  const { home, paths, clock, env } = facts
+  const log = helperLog(NOTIFIER, facts)
   if (env.HERMES_SLOT !== NOTIFIER)
     throw new HermesError('REFUSED', 'the notifier runs in its slot, which starts with the first target', {
       next: 'set notify in the config.yaml of the default profile; "hermes notify test NAME" sends a message',
@@ -65,61 +52,47 @@ export async function runNotifier({ home, paths, clock, env, out, err }: Notifie
     log,
     failed,
   })
-  const { promise: stopped, resolve: stop } = Promise.withResolvers<void>()
-  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const
-  for (const signal of signals) process.on(signal, stop)
   const connect = () => connectControl(paths.controlSocket, clock)
-  const endHeartbeat = heartbeat(NOTIFIER, connect, clock)
   const boards = await findBoards({ home, env, runDir: paths.runDir, clock })
   const looking = new AbortController()
   try {
-    const observe = observers({
-      home,
-      clock,
-      boards,
-      outbox,
-      targets,
-      connect,
-      failed,
-      keep(notes, observed) {
-        outbox.observe(notes, observed, targets(), { wallMs: clock.wallMs(), node })
-        if (observed.length > 0) courier.run()
-      },
+    return await asHelper(NOTIFIER, facts, async ({ stopped, ready }) => {
+      const observe = observers({
+        home,
+        clock,
+        boards,
+        outbox,
+        targets,
+        connect,
+        failed,
+        keep(notes, observed) {
+          outbox.observe(notes, observed, targets(), { wallMs: clock.wallMs(), node })
+          if (observed.length > 0) courier.run()
+        },
+      })
+      const following = observe.follow(looking.signal)
+      const look = async (): Promise<void> => {
+        await observe.poll()
+        giveUpLate(outbox, clock, log, failed)
+        courier.run()
+        if (!looking.signal.aborted) clock.at(clock.nowMs() + LOOK_MS, () => void look().catch(failed))
+      }
+      const looks = look().catch(failed)
+      ready()
+      log('info', `ready, with ${targets().length} target(s)`)
+      await stopped
+      looking.abort()
+      await Promise.all([following, looks])
+      if (!(await inTime(clock, DRAIN_MS, courier.end()))) {
+        ending.abort()
+        await courier.end()
+      }
+      return EXIT.done
     })
-    const following = observe.follow(looking.signal)
-    const look = async (): Promise<void> => {
-      await observe.poll()
-      giveUpLate(outbox, clock, log, failed)
-      courier.run()
-      if (!looking.signal.aborted) clock.at(clock.nowMs() + LOOK_MS, () => void look().catch(failed))
-    }
-    const looks = look().catch(failed)
-    announceReady(READY_FD)
-    log('info', `ready, with ${targets().length} target(s)`)
-    await stopped
-    looking.abort()
-    await Promise.all([following, looks])
-    if (!(await inTime(clock, DRAIN_MS, courier.end()))) {
-      ending.abort()
-      await courier.end()
-    }
-    return EXIT.done
   } finally {
     looking.abort()
-    endHeartbeat()
-    for (const signal of signals) process.off(signal, stop)
     await boards.close()
     outbox.close()
-  }
-}
-
-function logOf(env: Environment, clock: Clock, out: NotifierFacts['out'], err: NotifierFacts['err']) {
-  const json = env.LOG_FORMAT === 'json'
-  return (level: Level, text: string): void => {
-    const message = oneLine(text)
-    const time = new Date(clock.wallMs()).toISOString()
-    const line = json ? JSON.stringify({ time, level, component: NOTIFIER, message }) : `${NOTIFIER}: ${message}`
-    ;(level === 'info' ? out : err)(`${line}\n`)
   }
 }
 
@@ -147,7 +120,7 @@ function nodeName(home: string): string | undefined {
 function giveUpLate(
   outbox: ReturnType<typeof openOutbox>,
   clock: Clock,
-  log: (level: Level, text: string) => void,
+  log: HelperLog,
   failed: (error: unknown) => void,
 ): void {
   try {

@@ -4,7 +4,7 @@
  */
 import { createHmac, randomBytes } from 'node:crypto'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
-import { readSmallFile } from '../../system/files/small-file.ts'
+import { readSmallRecord } from '../../system/files/small-file.ts'
 import { isRecord } from '../../system/text/record.ts'
 
 /** Its name in the slot's directory. */
@@ -31,15 +31,9 @@ export function writeRecord(file: string, pid: number, values: Readonly<Record<s
 
 /** @returns undefined: there is none, or it is not one (the runtime user can write there) */
 export function readRecord(file: string): SecretsRecord | undefined {
-  const { text } = readSmallFile(file, MAX_BYTES)
-  if (text === undefined) return undefined
-  try {
-    const found: unknown = JSON.parse(text)
-    const sound = isRecord(found) && typeof found.pid === 'number' && typeof found.salt === 'string'
-    return sound && isRecord(found.digests) ? (found as unknown as SecretsRecord) : undefined
-  } catch {
-    return undefined
-  }
+  const found = readSmallRecord(file, MAX_BYTES)
+  const sound = typeof found?.pid === 'number' && typeof found.salt === 'string' && isRecord(found.digests)
+  return sound ? (found as unknown as SecretsRecord) : undefined
 }
 
 /** Names of the values that are not those of the record. A value that it does not have has not changed. */

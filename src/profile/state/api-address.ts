@@ -6,11 +6,10 @@
 import { rmSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
-import { readSmallFile } from '../../system/files/small-file.ts'
+import { readSmallRecord } from '../../system/files/small-file.ts'
 import type { Address } from '../../system/net/address.ts'
 import { below } from '../../system/paths.ts'
 import { isZombie, readProcess } from '../../system/programs/proc.ts'
-import { isRecord } from '../../system/text/record.ts'
 
 export interface ApiAddress extends Address {
   /** It asks for a key; without one, only programs of this machine may use it. */
@@ -32,15 +31,8 @@ export const removeApiAddress = (dir: string): void => rmSync(fileOf(dir), { for
 
 /** @returns undefined: no living gateway serves an API. Never throws. */
 export function readApiAddress(dir: string): ApiAddress | undefined {
-  const { text } = readSmallFile(fileOf(dir), MAX_BYTES)
-  if (text === undefined) return undefined
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined // a SyntaxError is the answer
-  }
-  if (!isRecord(value)) return undefined
+  const value = readSmallRecord(fileOf(dir), MAX_BYTES)
+  if (value === undefined) return undefined
   const { pid, started, host, port, keyed } = value
   if (typeof host !== 'string' || isIP(host) === 0 || !Number.isInteger(port) || !Number.isInteger(pid))
     return undefined

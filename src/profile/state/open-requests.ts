@@ -5,9 +5,8 @@
  */
 import { rmSync } from 'node:fs'
 import { replaceFileSync } from '../../system/files/replace-file.ts'
-import { readSmallFile } from '../../system/files/small-file.ts'
+import { readSmallRecord } from '../../system/files/small-file.ts'
 import { below } from '../../system/paths.ts'
-import { isRecord } from '../../system/text/record.ts'
 
 export interface OpenRequests {
   readonly open: number
@@ -29,15 +28,8 @@ export const removeOpenRequests = (dir: string): void => rmSync(fileOf(dir), { f
 
 /** Requests that this process has open; undefined: none, or it does not say. Never throws. */
 export function readOpenRequests(dir: string, pid: number): OpenRequests | undefined {
-  const { text } = readSmallFile(fileOf(dir), MAX_BYTES)
-  if (text === undefined) return undefined
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return undefined // a SyntaxError is the answer
-  }
-  if (!isRecord(value) || value.pid !== pid || !Number.isSafeInteger(value.open)) return undefined
+  const value = readSmallRecord(fileOf(dir), MAX_BYTES)
+  if (value === undefined || value.pid !== pid || !Number.isSafeInteger(value.open)) return undefined
   const oldestAtMs = Date.parse(String(value.oldest))
   return Number.isNaN(oldestAtMs) ? undefined : { open: Number(value.open), oldestAtMs }
 }

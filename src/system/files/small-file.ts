@@ -5,6 +5,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats, statfsSync } from 'node:fs'
 import { unlessCode } from '../error-code.ts'
+import { isRecord } from '../text/record.ts'
 
 /**
  * Result of reading an untrusted file: its text, nothing if it does not exist, or one line that describes the
@@ -67,6 +68,21 @@ export function readSmallFile(path: string, maxBytes: number): SmallFile {
 /** Like {@link readSmallFile}, for a file that is not text. */
 export const readSmallBytes = (path: string, maxBytes: number): SmallBytes =>
   withRegular(path, (file) => readAtMost(file, maxBytes))
+
+/**
+ * Reads a small file with one object of JSON, as carefully as {@link readSmallFile}. @returns undefined: there is none,
+ * or something else is there
+ */
+export function readSmallRecord(path: string, maxBytes: number): Record<string, unknown> | undefined {
+  const { text } = readSmallFile(path, maxBytes)
+  if (text === undefined) return undefined
+  try {
+    const value: unknown = JSON.parse(text)
+    return isRecord(value) ? value : undefined
+  } catch {
+    return undefined // a SyntaxError is the answer
+  }
+}
 
 /** The last `maxBytes` of a file, as carefully as {@link readSmallFile}; the first line may be a torn one. */
 export function readTail(path: string, maxBytes: number): SmallFile {

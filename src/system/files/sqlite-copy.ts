@@ -7,7 +7,7 @@ import { type Database, databaseProblem } from './sqlite.ts'
 /**
  * Copies one moment of a database to `<file>.before-<time>`, which nothing of ours removes. Without the room or the
  * right to do so it warns: what is to be added harms neither the rows nor an earlier version. A process that was ended
- * meanwhile, because the copy took too long, leaves `<file>.before.part`; no other copy is tried beside that.
+ * during the copy, because it took too long, leaves `<file>.before.part`; no other copy is tried beside that.
  * @param database not in a transaction; its tables have been checked
  * @throws the error of SQLite when another process has locked it
  */

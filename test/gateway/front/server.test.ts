@@ -5,7 +5,8 @@ import { type AddressInfo, connect } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterEach, expect, test } from 'vitest'
-import { type FrontServer, frontServer } from '../../../src/gateway/front/server.ts'
+import type { HelperServer } from '../../../src/control/helper-program.ts'
+import { frontServer } from '../../../src/gateway/front/server.ts'
 import { writeApiAddress } from '../../../src/profile/state/api-address.ts'
 import { scratchDir } from '../../support/scratch.ts'
 import { within } from '../../support/wait.ts'
@@ -24,7 +25,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-interface Scene extends FrontServer {
+interface Scene extends HelperServer {
   readonly port: number
   readonly gateway: Server
 }
