@@ -138,6 +138,8 @@ class Story {
       },
       DEADLINE,
     )
+    // Those fields are the same while the finish script runs, and s6 starts a process for it even if there is none.
+    if (fields.startsWith('false')) await this.place.ask('s6-svwait', '-D', '-t', '60000', `@${service}`)
     await this.does('s6-svstat', `@${service}`)
     await this.does('s6-svstat', '-uwNrp', '-o', 'exitcode,signal,signum', `@${service}`)
   }
@@ -401,7 +403,7 @@ describe('control commands', () => {
 
 /** Brings it to where it will be started again, but not yet. */
 async function untilItWaits({ place }: Story): Promise<void> {
-  const kill = (): Promise<Said> => place.ask('s6-svc', '-wd', '-T', '60000', '-k', '@waits')
+  const kill = (): Promise<Said> => place.ask('s6-svc', '-wD', '-T', '60000', '-k', '@waits')
   // s6 tries again after ten seconds what it cannot execute; ours has a delay that is long enough, after the second
   // death.
   if (place.kind === 's6') chmodSync(join(place.dir('waits'), 'run'), 0o644)
