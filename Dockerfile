@@ -32,6 +32,7 @@ RUN set -eu; \
       node scripts/build.ts /tmp/install; \
     mv /tmp/install/LICENSE /tmp/install/THIRD-PARTY-LICENSES /tmp/install/sbom.cdx.json /out/usr/share/doc/hermes/; \
     cp /tmp/install/lib/build.json /out/etc/hermes/image.json; \
+    mv /tmp/install/share/* /out/usr/share/; rmdir /tmp/install/share; \
     cp -R /tmp/install/. /out/opt/hermes/; \
     find /out -type d -exec chmod 755 {} +; \
     find /out -type f -exec chmod 644 {} +; \

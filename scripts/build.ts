@@ -1,5 +1,6 @@
 // Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per
-// program and the dashboard's page. CommonJS because such a bundle starts in 38-48 ms; ESM needs 58 ms.
+// program and the dashboard's page, share/ with the manual. CommonJS because such a bundle starts in 38-48 ms; ESM
+// needs 58 ms.
 // Usage: node scripts/build.ts [OUT, default dist] [--target linux-arm64] [--also linux-arm64] [--packages DIR]
 //   --target    another machine than this one
 //   --also      a machine of another architecture that the same tree is to run on: its native files are in lib/arm64
@@ -17,6 +18,7 @@ import { contentsOf } from './build/contents.ts'
 import { buildInfo } from './build/info.ts'
 import { lazyBuiltIns } from './build/lazy.ts'
 import { licensesText } from './build/licenses.ts'
+import { manual } from './build/manual.ts'
 import { nativeFiles, targetOf, thisTarget } from './build/natives.ts'
 import { buildPage } from './build/page.ts'
 import { freshTree, putInPlace } from './build/replace-tree.ts'
@@ -139,6 +141,11 @@ const licensesAsset = `licenses-${createHash('sha256').update(licenses).digest('
 await writeFile(join(out, 'lib', 'dashboard', 'assets', licensesAsset), licenses)
 const info = await buildInfo(root, packageJson.version, process.env)
 await writeFile(join(out, 'lib', 'build.json'), `${JSON.stringify(info, null, 2)}\n`)
+for (const [name, text] of Object.entries(manual(info))) {
+  const dir = join(out, 'share', 'man', `man${name.slice(-1)}`)
+  await mkdir(dir, { recursive: true })
+  await writeFile(join(dir, name), text)
+}
 await writeFile(join(out, 'sbom.cdx.json'), sbomText(root, packageJson.name, info, contents))
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })
 await writeFile(join(out, 'bin', 'own-node.sh'), ownNodeShell())

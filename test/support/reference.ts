@@ -2,6 +2,7 @@
 // test/cli/docs.test.ts` writes them; without it the same test compares.
 
 import type { Command } from '../../src/cli/context/command.ts'
+import { EXIT_MEANINGS } from '../../src/cli/exit-meanings.ts'
 import { flagsOf } from '../../src/cli/parser/parser.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { INTERNAL_VARIABLES, VARIABLES } from '../../src/cli/variables.ts'
@@ -13,24 +14,10 @@ const cell = (text: string): string => text.replaceAll('|', '\\|')
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
   [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |\n`).join('')
 
-const meanings: Readonly<Record<keyof typeof EXIT, string>> = {
-  done: 'done',
-  failed: 'failed; standard error names the cause, the place and the next step',
-  usage: 'the command line is wrong; nothing was done',
-  noSuch: 'no such profile or slot',
-  noSupervisor: 'the supervisor is not running',
-  timedOut: 'the slot did not reach the state in time; it may still do so',
-  restartMe: 'from a service: requests an immediate restart; not counted as a death if the service had been up',
-  configuration: 'from a service: its configuration is wrong; its slot is parked until it is started by a command',
-  permanentFailure: 'from a service or its finish program: do not start it again; its slot is parked',
-  cannotExecute: 'root could not become the runtime user, so nothing ran; or a program could not be executed',
-  notFound: 'the install, or the program to run, is missing',
-}
-
 const exitCodes = (): string =>
   table(
     ['code', 'meaning'],
-    (Object.keys(EXIT) as (keyof typeof EXIT)[]).map((name) => [String(EXIT[name]), meanings[name]]),
+    (Object.keys(EXIT) as (keyof typeof EXIT)[]).map((name) => [String(EXIT[name]), EXIT_MEANINGS[name]]),
   )
 
 const environment = (): string => {

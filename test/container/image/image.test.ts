@@ -87,6 +87,8 @@ test('it says which build it is, and carries the licences of what is in it', asy
   expect(JSON.parse(await box.ok('hermes', 'status', '--json'))).toMatchObject({ version, build })
   expect(await box.ok('head', '-1', '/usr/share/doc/hermes/LICENSE')).toMatch(/MIT/)
   expect(await box.ok('grep', '-c', '^better-sqlite3 ', '/usr/share/doc/hermes/THIRD-PARTY-LICENSES')).toBe('1\n')
+  const manual = await box.ok('sh', '-c', 'cd /usr/share/man; stat -c "%n %a" man[15]/hermes*; ls /opt/hermes')
+  expect(manual).toMatch(/^man1\/hermes-backup\.1 644\n(.* 644\n)+man5\/hermes-services\.5 644\nbin\ndocker\nlib\n$/)
   const sbom = JSON.parse(await box.ok('cat', '/usr/share/doc/hermes/sbom.cdx.json'))
   expect(sbom.metadata).toMatchObject({ timestamp: image.builtAt, component: { version } })
 })

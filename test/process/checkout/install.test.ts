@@ -96,7 +96,7 @@ test.skipIf(whyNoNpm !== undefined)(
     expect(
       files.filter(
         (path) =>
-          !/^(LICENSE|README\.md|package\.json|dist\/(bin|lib)\/.+|dist\/THIRD.+|dist\/sbom\.cdx\.json)$/.test(path),
+          !/^(LICENSE|README\.md|package\.json|dist\/((bin|lib|share)\/.+|THIRD.+|sbom\.cdx\.json))$/.test(path),
       ),
     ).toEqual([])
 
@@ -136,6 +136,10 @@ test.skipIf(whyNoNpm !== undefined)(
     expect(make).toBe('npm ci && npm run package')
     await types(prefix ?? '')
     const installed = join(home, '.local', 'lib', 'node_modules', 'hermes-container')
+    // Where man(1) looks, since ~/.local/bin is on PATH.
+    const shared = join(home, '.local', 'share', 'man')
+    expect(readFileSync(join(shared, 'man1', 'hermes-kanban.1'), 'utf8')).toMatch(/^\.TH "HERMES\\-KANBAN" 1 /m)
+    expect(readFileSync(join(shared, 'man5', 'hermes-config.5'), 'utf8')).toMatch(/^\.TH "HERMES\\-CONFIG" 5 /m)
     expect(globSync('*', { cwd: join(installed, 'node_modules') })).toEqual([`node-linux-${process.arch}`])
     const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8'))
     expect(manifest).toMatchObject({ name: 'hermes-container', optionalDependencies })
