@@ -128,7 +128,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot:
-          '^src/(dashboard/web/|dashboard/contract/(access|nodes|board|logs|routines|settings|slots|terminal|usage)\\.ts|kanban/report\\.ts|log/line-)',
+          '^src/(dashboard/web/|dashboard/contract/(access|history|nodes|board|logs|routines|settings|slots|terminal|usage)\\.ts|kanban/report\\.ts|log/line-)',
       },
     },
     {

@@ -10,11 +10,13 @@ import type { Installation } from '../kanban/installation.ts'
 import { findBoards } from '../kanban/store/boards.ts'
 import { FileWatch } from '../kanban/watch/board-watch.ts'
 import { DatabaseWatch } from '../kanban/watch/database-watch.ts'
+import { profileExists } from '../profile/directory/disk.ts'
 import { DATABASE_SECRET } from '../system/dashboard-secrets.ts'
 import { EXIT, HermesError } from '../system/errors.ts'
 import { SUPERVISED_MARKER } from '../system/markers.ts'
 import { addressText } from '../system/net/address.ts'
 import { announceReady } from '../system/notify.ts'
+import { gatewaySlot } from '../system/paths.ts'
 import { buildText, readBuildInfo } from '../system/programs/build-info.ts'
 import { type Environment, isImageInstall } from '../system/programs/install.ts'
 import { holderText } from '../system/programs/port-holder.ts'
@@ -29,6 +31,8 @@ import { hostName } from './gate/gate.ts'
 import { SECURITY_HEADERS } from './gate/headers.ts'
 import { PUBLIC } from './gate/public-paths.ts'
 import type { RequestFacts } from './gate/request-facts.ts'
+import { readHistory } from './history/read.ts'
+import { HistoryRecorder } from './history/recorder.ts'
 import { dashboardServer } from './http/server.ts'
 import { Feed } from './live/feed.ts'
 import { LogFollowers } from './live/log-follower.ts'
@@ -174,16 +178,21 @@ async function assemble(
       terminal,
       nodes: boards.kept === 'database',
       build: build && buildText(build),
+      historyOf: (profile: string) =>
+        profileExists(home, profile) ? { profile, day: readHistory(facts, gatewaySlot(profile)) } : undefined,
     },
     version,
     record: changes.write.bind(changes),
     bug: (error: unknown) => err(plainText(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`)),
   }
+  const recorder = new HistoryRecorder(api)
+  recorder.start()
   const server = dashboardServer(app)
   terminals.serve(server, app)
   return {
     server,
     async close() {
+      recorder.stop()
       streams.closeAll()
       terminals.closeAll()
       const closed = new Promise((resolve) => server.close(resolve))

@@ -94,6 +94,10 @@ export const slotLogDir = (home: string, slot: string): string => {
   return below(home, 'logs', 'helpers', slot)
 }
 
+/** The directory with the last day of each slot's usage, a file each. */
+export const historyDir = (home: string): string => below(home, 'logs', 'history')
+export const historyFile = (home: string, slot: string): string => below(historyDir(home), slot)
+
 export const gatewaySlot = (profile: string): string => `gateway-${profile}`
 
 /** The profile whose gateway runs in this slot; undefined for helpers, jobs and services. */

@@ -1,8 +1,11 @@
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { writePoint } from '../../src/dashboard/history/ring-file.ts'
 import { dayOf } from '../../src/meter/budget.ts'
 import { openLedger } from '../../src/meter/ledger/ledger.ts'
 import { hashPassword } from '../../src/system/password-hash.ts'
+import { historyDir, historyFile } from '../../src/system/paths.ts'
 import type { Tab } from './browser.ts'
 import { openScene, PROGRAMS, type Scene } from './scene.ts'
 import { violations } from './violations.ts'
@@ -185,6 +188,30 @@ test('the first view weighs no more than 150 kB', async () => {
   for (const { path, bytes } of loaded) expect(`${path} ${bytes > 0}`).toBe(`${path} true`)
   const total = loaded.reduce((sum, { bytes }) => sum + bytes, 0)
   expect(total).toBeLessThan(FIRST_VIEW_BYTES)
+})
+
+test('the plots of the last day are there before the page has asked for anything', async () => {
+  const now = Math.floor(Date.now() / 60_000)
+  mkdirSync(historyDir(scene.home), { recursive: true })
+  for (let ago = 3; ago < 600; ago++) {
+    const busy = { cpuMillis: ago, memoryKiB: 50_000 + ago, restarts: ago % 200 === 0 ? 1 : 0, queued: ago % 7 }
+    writePoint(historyFile(scene.home, 'gateway-coder'), { minute: now - ago, ...busy })
+  }
+  await using tab = await scene.at('/')
+  await tab.page.route('**/api/**', (route) => route.abort())
+  await tab.page.goto('/profiles/coder')
+  const figures = tab.page.locator('.day figure')
+  await figures.nth(3).waitFor()
+  const lines = await tab.page.locator('.day .line').evaluateAll((all) => all.map((one) => one.getAttribute('d')))
+  expect(lines.map((line) => (line ?? '').split('L').length > 50)).toEqual([true, true, true, true])
+  const texts = await figures.allTextContents()
+  expect(texts).toEqual([
+    expect.stringContaining('CPU'),
+    expect.stringContaining('Memory'),
+    'Restarts, 24 h 2 in all',
+    'Waiting tasks, 24 h at most 6',
+  ])
+  await tab.screenshot('day')
 })
 
 test('a viewer sees everything but the buttons, and the server refuses what a hidden one would do', async () => {

@@ -13,6 +13,7 @@ import { gatewaySlot, profileOfSlot } from '../../system/paths.ts'
 import type { Handlers } from '../contract/handler.ts'
 import type { Profile } from '../contract/slots.ts'
 import { badRequest } from '../gate/refusals.ts'
+import { readHistory } from '../history/read.ts'
 import { type ApiFacts, askStatus } from './facts.ts'
 
 /** Helpers and services have no config.yaml to say how long they may take. */
@@ -20,7 +21,10 @@ const HELPER_TIMEOUT_MS = 75_000
 
 export function profileHandlers(
   facts: ApiFacts,
-): Pick<Handlers, 'profiles' | 'profile' | 'createProfile' | 'deleteProfile' | 'gateway' | 'slot' | 'deaths'> {
+): Pick<
+  Handlers,
+  'profiles' | 'profile' | 'createProfile' | 'deleteProfile' | 'gateway' | 'slot' | 'deaths' | 'history'
+> {
   const { home } = facts
   // A hundred profiles' settings are not parsed again for each list.
   const descriptions = new ConfigCache(({ config }) => config.description)
@@ -96,6 +100,10 @@ export function profileHandlers(
     deaths: async ({ params }) => {
       const slot = gatewaySlot(named(params).name)
       return { status: 200, body: await withSupervisor(facts, (client) => client.request('deaths', { slot })) }
+    },
+    history: ({ params, query }) => {
+      const step = query.step === undefined ? undefined : Number(query.step)
+      return { status: 200, body: readHistory(facts, gatewaySlot(named(params).name), step) }
     },
   }
 }

@@ -3,6 +3,7 @@ import type * as z from 'zod/mini'
 import type { Access } from '../gate/rights.ts'
 import * as access from './access.ts'
 import * as board from './board.ts'
+import * as history from './history.ts'
 import * as logs from './logs.ts'
 import * as nodes from './nodes.ts'
 import * as routines from './routines.ts'
@@ -197,6 +198,15 @@ export const ROUTES = {
     profile: 'path.name',
     summary: 'List the last deaths of its gateway, newest last',
     answers: { 200: slots.Deaths, 404: access.ApiError },
+  },
+  history: {
+    method: 'GET',
+    path: '/api/profiles/{name}/history',
+    scope: 'read',
+    profile: 'path.name',
+    summary: 'Return CPU, memory, restarts and waiting tasks of the last 24 hours; `step` is in minutes',
+    query: history.HistoryQuery,
+    answers: { 200: history.History, 404: access.ApiError },
   },
   events: {
     method: 'GET',

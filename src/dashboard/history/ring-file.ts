@@ -14,7 +14,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { hasCode } from '../../system/error-code.ts'
-import { emptyRing, encodePoint, isRing, offsetOf, type Point, pointsOf, RING_BYTES } from './ring.ts'
+import { emptyRing, encodePoint, HEADER_BYTES, isHeader, offsetOf, type Point, pointsOf, RING_BYTES } from './ring.ts'
 
 const { O_RDONLY, O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants
 /** Without O_NONBLOCK, a FIFO would stop the process. */
@@ -53,7 +53,7 @@ export function readPoints(file: string, nowMinute: number): readonly Point[] {
   let fd: number | undefined
   try {
     fd = openRing(file, O_RDONLY)
-    return fd === undefined ? [] : pointsOf(bytesOf(fd), nowMinute)
+    return fd === undefined ? [] : pointsOf(bytesOf(fd, RING_BYTES), nowMinute)
   } catch {
     return []
   } finally {
@@ -72,12 +72,12 @@ function openRing(file: string, flags: number): number | undefined {
     throw error
   }
   const stat = fstatSync(fd)
-  if (stat.isFile() && stat.size === RING_BYTES && isRing(bytesOf(fd))) return fd
+  if (stat.isFile() && stat.size === RING_BYTES && isHeader(bytesOf(fd, HEADER_BYTES))) return fd
   closeSync(fd)
   return undefined
 }
 
-function bytesOf(fd: number): Buffer {
-  const bytes = Buffer.alloc(RING_BYTES)
-  return bytes.subarray(0, readSync(fd, bytes, 0, RING_BYTES, 0))
+function bytesOf(fd: number, length: number): Buffer {
+  const bytes = Buffer.alloc(length)
+  return bytes.subarray(0, readSync(fd, bytes, 0, length, 0))
 }

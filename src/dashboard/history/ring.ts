@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib'
 
 /** Minutes that are kept. */
 export const RING_MINUTES = 1440
-const HEADER_BYTES = 16
+export const HEADER_BYTES = 16
 const RECORD_BYTES = 20
 /** 28,816 bytes, whatever is in it. */
 export const RING_BYTES = HEADER_BYTES + RING_MINUTES * RECORD_BYTES
@@ -17,6 +17,7 @@ const MAGIC = Buffer.from('HSLOTRNG')
 const VERSION = 1
 const MAX_U32 = 0xffff_ffff
 const MAX_U16 = 0xffff
+const NOT_KNOWN = MAX_U16
 
 export interface Point {
   /** Unix time, in minutes. */
@@ -26,8 +27,8 @@ export interface Point {
   readonly memoryKiB: number
   /** In this minute. */
   readonly restarts: number
-  /** Tasks that waited for the profile. */
-  readonly queued: number
+  /** Tasks that waited for the profile; undefined: the board was away, or the slot belongs to no profile. */
+  readonly queued: number | undefined
 }
 
 /** Where the bytes of a point go. */
@@ -36,6 +37,12 @@ export const offsetOf = (minute: number): number => HEADER_BYTES + (minute % RIN
 /** A ring without a point. */
 export function emptyRing(): Buffer {
   const bytes = Buffer.alloc(RING_BYTES)
+  header().copy(bytes)
+  return bytes
+}
+
+function header(): Buffer {
+  const bytes = Buffer.alloc(HEADER_BYTES)
   MAGIC.copy(bytes)
   bytes.writeUInt16LE(VERSION, 8)
   bytes.writeUInt16LE(RECORD_BYTES, 10)
@@ -43,9 +50,8 @@ export function emptyRing(): Buffer {
   return bytes
 }
 
-/** false: another program's file, another version's, or one that is cut off; {@link emptyRing} replaces it. */
-export const isRing = (bytes: Buffer): boolean =>
-  bytes.length === RING_BYTES && bytes.subarray(0, HEADER_BYTES).equals(emptyRing().subarray(0, HEADER_BYTES))
+/** The first bytes of a ring. false: they are of another program's file, or of another version's. */
+export const isHeader = (bytes: Buffer): boolean => bytes.equals(header())
 
 /** The record of a point. Numbers that are too large for it become the largest that fits, others a whole one. */
 export function encodePoint({ minute, cpuMillis, memoryKiB, restarts, queued }: Point): Buffer {
@@ -54,7 +60,7 @@ export function encodePoint({ minute, cpuMillis, memoryKiB, restarts, queued }: 
   bytes.writeUInt32LE(within(cpuMillis, MAX_U32), 4)
   bytes.writeUInt32LE(within(memoryKiB, MAX_U32), 8)
   bytes.writeUInt16LE(within(restarts, MAX_U16), 12)
-  bytes.writeUInt16LE(within(queued, MAX_U16), 14)
+  bytes.writeUInt16LE(queued === undefined ? NOT_KNOWN : within(queued, MAX_U16 - 1), 14)
   bytes.writeUInt32LE(crc32(bytes.subarray(0, 16)), 16)
   return bytes
 }
@@ -70,12 +76,13 @@ export function pointsOf(bytes: Buffer, nowMinute: number): readonly Point[] {
     const at = offsetOf(minute)
     if (bytes.readUInt32LE(at) !== minute) continue
     if (bytes.readUInt32LE(at + 16) !== crc32(bytes.subarray(at, at + 16))) continue
+    const queued = bytes.readUInt16LE(at + 14)
     points.push({
       minute,
       cpuMillis: bytes.readUInt32LE(at + 4),
       memoryKiB: bytes.readUInt32LE(at + 8),
       restarts: bytes.readUInt16LE(at + 12),
-      queued: bytes.readUInt16LE(at + 14),
+      queued: queued === NOT_KNOWN ? undefined : queued,
     })
   }
   return points

@@ -3,10 +3,11 @@ import type { Socket } from 'node:net'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import type { Change } from '../../access/audit-entry.ts'
-import type { Rights } from '../../access/scope.ts'
+import { NOTHING, type Rights, sees } from '../../access/scope.ts'
 import { sameText } from '../../system/text/same-text.ts'
 import { expectationText } from '../contract/expectation.ts'
 import type { AnyAnswer, Call, Handlers, SignedIn } from '../contract/handler.ts'
+import type { HistoryOfProfile } from '../contract/history.ts'
 import { ROUTES, type Route } from '../contract/routes.ts'
 import {
   bearer,
@@ -31,7 +32,7 @@ import { answerMcp, checkMcpCaller } from '../mcp/mcp.ts'
 import { isReader, refuse, refuseReader, respond } from './answers.ts'
 import { MAX_BODY_BYTES, MAX_STRANGER_BYTES, readJson } from './body.ts'
 import { methodsOf } from './matcher.ts'
-import { isPage, pageText, staticFile } from './page.ts'
+import { isPage, pageText, profileOfPage, staticFile } from './page.ts'
 import { recording } from './recorded.ts'
 
 /** Owner of the session cookies. `cookies`: to send back with any answer. */
@@ -76,6 +77,8 @@ export interface AppFacts {
     readonly terminal: boolean
     readonly nodes: boolean
     readonly build: string | undefined
+    /** The last day of a profile's gateway; undefined: there is no such profile. */
+    readonly historyOf: (profile: string) => HistoryOfProfile | undefined
   }
   readonly version: string
   /** Receives the changes that requests have made or tried. */
@@ -254,6 +257,7 @@ const maxBodyBytes = ({ rules }: AppFacts, { caller }: Entered): number =>
 function servePage(app: AppFacts, facts: RequestFacts, { caller, rights }: Entered): Response {
   const { page, rules, pageToken } = app
   if (isPage(facts.path)) {
+    const profile = profileOfPage(facts.path)
     const html = pageText(page.dir, {
       token: caller.kind === 'user' ? caller.token : pageToken,
       scope: rights?.scope,
@@ -261,6 +265,7 @@ function servePage(app: AppFacts, facts: RequestFacts, { caller, rights }: Enter
       terminal: page.terminal,
       nodes: page.nodes,
       build: caller.kind === 'user' || pageToken !== undefined ? page.build : undefined,
+      history: profile === undefined || !sees(rights ?? NOTHING, profile) ? undefined : page.historyOf(profile),
       prefix: facts.prefix,
     })
     return new Response(html, { headers: { ...app.headers, 'Content-Type': 'text/html; charset=utf-8' } })

@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import type { Scope } from '../../access/scope.ts'
 import { hasCode } from '../../system/error-code.ts'
+import type { HistoryOfProfile } from '../contract/history.ts'
 import { notFound, unavailable } from '../gate/refusals.ts'
 
 /** Facts that the page learns from its own text, before its first request. */
@@ -16,6 +17,8 @@ export interface PageFacts {
   readonly nodes: boolean
   /** The build's version; undefined before the log-in. */
   readonly build: string | undefined
+  /** Of the profile that the page shows, so that its plots are there at the first paint. */
+  readonly history: HistoryOfProfile | undefined
   /** Prefix of our paths in the browser. */
   readonly prefix: string
 }
@@ -28,6 +31,9 @@ export interface StaticFile {
 }
 
 const PAGE_ROUTES = ['/', '/login', '/kanban', '/boots', '/audit', '/usage', '/nodes', '/terminal']
+
+/** The profile whose page it is. */
+export const profileOfPage = (path: string): string | undefined => /^\/profiles\/([^/]+)$/.exec(path)?.[1]
 
 /** One text for all of them: which one is shown, the page decides by its address. */
 export const isPage = (path: string): boolean =>
@@ -50,6 +56,7 @@ export function pageText(dir: string, facts: PageFacts): string {
     ...licensesOf(dir).map((name) => meta('hermes-licenses', `assets/${name}`)),
     ...(facts.terminal ? [meta('hermes-tui', '1')] : []),
     ...(facts.nodes ? [meta('hermes-nodes', '1')] : []),
+    ...(facts.history === undefined ? [] : [meta('hermes-history', JSON.stringify(facts.history))]),
     meta('hermes-base', facts.prefix),
   ].join('')
   // Addresses in the page are written from the root; behind a prefix they are not there.

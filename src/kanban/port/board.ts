@@ -129,6 +129,8 @@ export interface Tasks {
   statusCounts(): Promise<Counts>
   /** Running tasks by assignee; '' counts unassigned ones. */
   runningByAssignee(): Promise<Counts>
+  /** Ready tasks by assignee; '' counts unassigned ones. */
+  readyByAssignee(): Promise<Counts>
 
   /** @throws HermesError for input that cannot be a task */
   create(input: NewTask, actor: Actor): Promise<Created>

@@ -17,6 +17,7 @@ import {
   listTasks,
   parentsOf,
   readSettings,
+  readyByAssignee,
   rows,
   runningByAssignee,
   runsOf,
@@ -74,6 +75,7 @@ export class PostgresBoard implements Board {
   eventsTail = (...args: Of<'eventsTail'>) => this.#read((client, s) => eventsTail(client, s, ...args))
   statusCounts = () => this.#read(statusCounts)
   runningByAssignee = () => this.#read(runningByAssignee)
+  readyByAssignee = () => this.#read(readyByAssignee)
 
   async require(...[id]: Of<'require'>): ReturnType<Board['require']> {
     const task = await this.find(id)

@@ -182,3 +182,12 @@ export async function runningByAssignee(client: Client, s: string): Promise<Read
   )
   return Object.fromEntries(found.map(({ assignee, n }) => [assignee, n]))
 }
+
+/** Ready tasks by assignee; '' counts unassigned ones. */
+export async function readyByAssignee(client: Client, s: string): Promise<Readonly<Record<string, number>>> {
+  const found = await rows<{ assignee: string; n: number }>(
+    client,
+    `SELECT coalesce(assignee, '') AS assignee, count(*) AS n FROM ${s}.tasks WHERE status = 'ready' GROUP BY 1`,
+  )
+  return Object.fromEntries(found.map(({ assignee, n }) => [assignee, n]))
+}

@@ -137,3 +137,12 @@ export function runningByAssignee(tables: Tables): Readonly<Record<string, numbe
   )
   return Object.fromEntries(rows.map(({ assignee, n }) => [assignee ?? '', n]))
 }
+
+/** Ready tasks by assignee; '' counts unassigned ones. Reads the ready tasks only. */
+export function readyByAssignee(tables: Tables): Readonly<Record<string, number>> {
+  const rows = tables.all<{ assignee: string; n: number }>(
+    `SELECT coalesce(assignee, '') AS assignee, count(*) AS n FROM tasks INDEXED BY tasks_ready
+     WHERE status = 'ready' GROUP BY 1`,
+  )
+  return Object.fromEntries(rows.map(({ assignee, n }) => [assignee, n]))
+}

@@ -21,6 +21,7 @@ import {
   handoverOf,
   listTasks,
   parentsOf,
+  readyByAssignee,
   requireTask,
   runningByAssignee,
   runsOf,
@@ -64,6 +65,7 @@ export class SqliteBoard implements Board {
   eventsTail = async (...args: Of<'eventsTail'>) => eventsTail(this.#tables, ...args)
   statusCounts = async () => statusCounts(this.#tables)
   runningByAssignee = async () => runningByAssignee(this.#tables)
+  readyByAssignee = async () => readyByAssignee(this.#tables)
 
   async overview(...[filter]: Of<'overview'>): ReturnType<Board['overview']> {
     return this.#tables.read(() => ({ tasks: listTasks(this.#tables, filter), counts: statusCounts(this.#tables) }))

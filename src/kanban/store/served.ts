@@ -20,6 +20,7 @@ export const SERVED_METHODS = [
   'eventsTail',
   'statusCounts',
   'runningByAssignee',
+  'readyByAssignee',
   'create',
   'change',
   'link',

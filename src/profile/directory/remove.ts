@@ -1,9 +1,9 @@
-import { promises } from 'node:fs'
+import { promises, renameSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { HermesError } from '../../system/errors.ts'
 import { isThere, makeDirectory } from '../../system/files/directory.ts'
 import { randomTag, syncDirectory } from '../../system/files/replace-file.ts'
-import { gatewaySlot, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
+import { gatewaySlot, historyFile, homePaths, profileDir, slotLogDir } from '../../system/paths.ts'
 import { readActiveProfile, writeActiveProfile } from '../active.ts'
 import { DEFAULT_PROFILE } from '../names.ts'
 import { refuseWalled } from '../walled.ts'
@@ -43,13 +43,15 @@ const resetActive = (home: string): Promise<boolean> =>
     () => false,
   )
 
-/** Removes the logs of a profile's gateway. */
-export const deleteLogs = (home: string, name: string): Promise<void> =>
-  promises.rm(slotLogDir(home, gatewaySlot(name)), { recursive: true, force: true })
+/** Removes the logs of a profile's gateway, and the history of its usage. */
+export async function deleteLogs(home: string, name: string): Promise<void> {
+  for (const path of [slotLogDir(home, gatewaySlot(name)), historyFile(home, gatewaySlot(name))])
+    await promises.rm(path, { recursive: true, force: true })
+}
 
 /**
- * Gives a profile another name; its desired state and the gateway's logs go with it. The caller has stopped its
- * gateway.
+ * Gives a profile another name; its desired state, its history and the gateway's logs go with it. The caller has
+ * stopped its gateway.
  * @param to as parseProfileName returns it
  * @throws HermesError EXISTS
  */
@@ -69,7 +71,18 @@ export async function renameProfile(home: string, from: string, to: string): Pro
     throw error
   }
   await syncDirectory(homePaths(home).profiles)
+  moveHistory(home, from, to)
   if (readActiveProfile(home) === from) await writeActiveProfile(home, to)
+}
+
+/** A plot that begins anew must not make a command fail. */
+function moveHistory(home: string, from: string, to: string): void {
+  const [old, next] = [from, to].map((name) => historyFile(home, gatewaySlot(name))) as [string, string]
+  try {
+    renameSync(old, next)
+  } catch {
+    rmSync(next, { force: true })
+  }
 }
 
 /** @throws HermesError EXISTS when a profile of that name cannot be made because there is one */

@@ -2,7 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { lstatSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { emptyRing, isRing, offsetOf, type Point, RING_BYTES } from '../../../src/dashboard/history/ring.ts'
+import {
+  emptyRing,
+  HEADER_BYTES,
+  isHeader,
+  offsetOf,
+  type Point,
+  RING_BYTES,
+} from '../../../src/dashboard/history/ring.ts'
 import { readPoints, writePoint } from '../../../src/dashboard/history/ring-file.ts'
 import { quickDir } from '../../support/quick-dir.ts'
 
@@ -51,7 +58,7 @@ test.each([
   expect(readPoints(file, NOW)).toEqual([])
   writePoint(file, point(NOW))
   expect(readPoints(file, NOW)).toEqual([point(NOW)])
-  expect([lstatSync(file).isFile(), isRing(readFileSync(file))]).toEqual([true, true])
+  expect([lstatSync(file).isFile(), isHeader(readFileSync(file).subarray(0, HEADER_BYTES))]).toEqual([true, true])
 })
 
 test('a link is replaced, and the file that it names is neither read nor written', () => {

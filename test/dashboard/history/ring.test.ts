@@ -2,7 +2,8 @@ import { expect, test } from 'vitest'
 import {
   emptyRing,
   encodePoint,
-  isRing,
+  HEADER_BYTES,
+  isHeader,
   offsetOf,
   type Point,
   pointsOf,
@@ -26,7 +27,7 @@ const span = (first: number, last: number): readonly number[] =>
 test('a ring has one size, below 64 kB, and says of itself that it is one', () => {
   expect(RING_BYTES).toBeLessThanOrEqual(64_000)
   expect(emptyRing()).toHaveLength(RING_BYTES)
-  expect(isRing(ringOf(span(NOW - 5000, NOW)))).toBe(true)
+  expect(isHeader(ringOf(span(NOW - 5000, NOW)).subarray(0, HEADER_BYTES))).toBe(true)
   expect(pointsOf(emptyRing(), NOW)).toEqual([])
 })
 
@@ -79,13 +80,13 @@ test('a torn record is a gap of one minute, wherever it is torn', () => {
   }
 })
 
-test('another version, another program’s file and a file that is cut off are not rings', () => {
+test('another version, another program’s file and a header that is cut off are not rings', () => {
   const ring = ringOf([NOW])
   for (let at = 0; at < 16; at++) {
     const other = Buffer.from(ring)
     other.writeUInt8(other.readUInt8(at) ^ 1, at)
-    expect(isRing(other), `byte ${at}`).toBe(false)
+    expect(isHeader(other.subarray(0, HEADER_BYTES)), `byte ${at}`).toBe(false)
   }
-  for (const bytes of [Buffer.alloc(0), Buffer.alloc(RING_BYTES), ring.subarray(0, -1), Buffer.concat([ring, ring])])
-    expect(isRing(bytes)).toBe(false)
+  for (const bytes of [Buffer.alloc(0), Buffer.alloc(HEADER_BYTES), ring.subarray(0, HEADER_BYTES - 1)])
+    expect(isHeader(bytes)).toBe(false)
 })

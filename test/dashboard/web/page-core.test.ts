@@ -16,7 +16,7 @@ import { passes } from '../../../src/dashboard/web/core/log-level.ts'
 import { piecesOf } from '../../../src/dashboard/web/core/pieces.ts'
 import { retryDelayMs } from '../../../src/dashboard/web/core/retry.ts'
 import { parseRoute, profilePath } from '../../../src/dashboard/web/core/route.ts'
-import { sparkline } from '../../../src/dashboard/web/core/sparkline.ts'
+import { dayPlot, sparkline } from '../../../src/dashboard/web/core/sparkline.ts'
 import { HISTORY_SAMPLES, type UsageHistory, withSample } from '../../../src/dashboard/web/core/usage-history.ts'
 import { isAtEnd, windowOf } from '../../../src/dashboard/web/core/virtual-window.ts'
 import { levelOf } from '../../../src/log/line-facts.ts'
@@ -189,6 +189,19 @@ describe('a sparkline', () => {
   })
   test('shows noise below its floor as noise', () => {
     expect(sparkline([0.001, 0.001], box, 0.1).line).toBe('M90,20.8L100,20.8')
+  })
+})
+
+describe('a plot of a day', () => {
+  const box = { width: 100, height: 22 }
+  test('has a gap where nothing is known, and a dot between two gaps', () => {
+    const { line, area } = dayPlot([0, 1, null, 1, null, 0.5], box, 1)
+    expect(line).toBe('M0,21L20,1M60,1L60,1M100,11L100,11')
+    expect(area).toBe('M0,21L20,1L20,22L0,22ZM60,1L60,22L60,22ZM100,11L100,22L100,22Z')
+  })
+  test('of nothing is nothing', () => {
+    expect(dayPlot([null, null], box, 1)).toEqual({ line: '', area: '' })
+    expect(dayPlot([], box, 1)).toEqual({ line: '', area: '' })
   })
 })
 

@@ -142,6 +142,7 @@ export function boardContract(name: string, open: () => Promise<ContractScene>):
       const anyone = await create(board, { needs: ['region=eu', 'gpu', 'gpu'] })
       expect([named.assignee, named.needs]).toEqual(['beta', ['gpu']])
       expect([anyone.assignee, anyone.needs]).toEqual(['any', ['gpu', 'region=eu']])
+      expect(await board.readyByAssignee()).toEqual({ '': 1, beta: 1, any: 1 })
       const ready = await board.ready(null, 10)
       expect(ready.map(({ needs }) => needs)).toEqual([[], ['gpu'], ['gpu', 'region=eu']])
       expect(await steps(board).claim(named.id, 'alpha', WHERE, wallMs)).toBeUndefined()

@@ -3,10 +3,12 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { ROUTES } from '../../../src/dashboard/contract/routes.ts'
+import { writePoint } from '../../../src/dashboard/history/ring-file.ts'
 import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { dayOf } from '../../../src/meter/budget.ts'
 import { openLedger, usageFile } from '../../../src/meter/ledger/ledger.ts'
+import { historyDir, historyFile } from '../../../src/system/paths.ts'
 import { hermes as cli } from '../../support/cli.ts'
 import {
   type Asking,
@@ -136,6 +138,25 @@ describe('profiles', () => {
     })
     expect(deaths.at(-1)).toMatchObject({ exitCode: 3, at: expect.any(String) })
     expect((await ask('GET', '/api/profiles/nosuch/deaths')).code).toBe(404)
+  })
+
+  test('the last day is there in steps, also in the text of the page of the profile', async () => {
+    // The dashboard itself writes the minute that has just ended.
+    const minute = Math.floor(Date.now() / 60_000) - 3
+    const point = { minute, cpuMillis: 300, memoryKiB: 2048, restarts: 2, queued: 5 }
+    mkdirSync(historyDir(hermes.home), { recursive: true })
+    writePoint(historyFile(hermes.home, 'gateway-coder'), point)
+    const day = await get('/api/profiles/coder/history?step=1')
+    const at = minute - Date.parse(day.from) / 60_000
+    const of = (name: string) => day[name][at]
+    expect([day.step_minutes, day.cpu.length]).toEqual([1, 1440])
+    expect(['cpu', 'memory_bytes', 'restarts', 'queued'].map(of)).toEqual([0.3, 2_097_152, 2, 5])
+    const { body } = await dashboard.asPage('/profiles/coder')
+    const [, written = ''] = /name="hermes-history" content="([^"]*)"/.exec(body) ?? []
+    expect(JSON.parse(written.replaceAll('&#34;', '"'))).toMatchObject({ profile: 'coder', day: { step_minutes: 10 } })
+    expect((await dashboard.asPage('/profiles/nosuch')).body).not.toContain('hermes-history')
+    expect((await ask('GET', '/api/profiles/nosuch/history')).code).toBe(404)
+    expect((await ask('GET', '/api/profiles/coder/history?step=7')).code).toBe(400)
   })
 })
 

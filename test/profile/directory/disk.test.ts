@@ -22,8 +22,10 @@ import {
   requireProfile,
   seedHome,
 } from '../../../src/profile/directory/disk.ts'
+import { deleteLogs } from '../../../src/profile/directory/remove.ts'
 import { HOME_DIRECTORIES, PROFILE_DIRECTORIES } from '../../../src/profile/directory/templates.ts'
 import { readDesired, writeDesired } from '../../../src/profile/state/state.ts'
+import { historyDir, historyFile } from '../../../src/system/paths.ts'
 import { scratchDir } from '../../support/scratch.ts'
 
 let home: string
@@ -176,12 +178,26 @@ describe('renaming', () => {
     writeFileSync(join(home, 'logs', 'gateways', 'a', 'current'), 'history')
     mkdirSync(join(home, 'logs', 'gateways', 'b'))
     writeFileSync(join(home, 'logs', 'gateways', 'b', 'current'), 'of an earlier b')
+    mkdirSync(historyDir(home))
+    writeFileSync(historyFile(home, 'gateway-a'), 'usage of a')
     await renameProfile(home, 'a', 'b')
+    expect(readdirSync(historyDir(home))).toEqual(['gateway-b'])
     expect(names()).toEqual(['default', 'b'])
     expect(readDesired(inProfiles('b')).wanted).toBe('running')
     expect(readActiveProfile(home)).toBe('b')
     expect(readFileSync(join(home, 'logs', 'gateways', 'b', 'current'), 'utf8')).toBe('history')
     expect(readdirSync(join(home, 'logs', 'gateways')).filter((name) => name.startsWith('b.before'))).toHaveLength(1)
+  })
+
+  test('leaves no history of an earlier profile of that name, which would be taken for its own', async () => {
+    await createProfile(home, 'a')
+    mkdirSync(historyDir(home), { recursive: true })
+    writeFileSync(historyFile(home, 'gateway-b'), 'of an earlier b')
+    await renameProfile(home, 'a', 'b')
+    expect(readdirSync(historyDir(home))).toEqual([])
+    writeFileSync(historyFile(home, 'gateway-b'), 'its own')
+    await deleteLogs(home, 'b')
+    expect(readdirSync(historyDir(home))).toEqual([])
   })
 
   test('onto an existing one is refused; default stays', async () => {

@@ -1,4 +1,5 @@
 /** Facts that the server wrote into the page's head. */
+import type { HistoryOfProfile } from '../../contract/history.ts'
 import { type Scope, scopeOf } from '../core/rights.ts'
 
 export interface PageFacts {
@@ -16,11 +17,14 @@ export interface PageFacts {
   readonly build: string | undefined
   /** Address of the licences of what is in the page, below <base>. */
   readonly licenses: string | undefined
+  /** The last day of the profile that the page was asked for; absent: it was asked for something else. */
+  readonly history: HistoryOfProfile | undefined
 }
 
 export function readPageFacts(document: Document): PageFacts {
   const meta = (name: string): string | undefined =>
     document.querySelector<HTMLMetaElement>(`meta[name="${name}"]`)?.content
+  const history = meta('hermes-history')
   return {
     // The attribute, not the property: that one is resolved against the page's address.
     prefix: (document.querySelector('base')?.getAttribute('href') ?? '/').replace(/\/$/, ''),
@@ -31,5 +35,6 @@ export function readPageFacts(document: Document): PageFacts {
     nodes: meta('hermes-nodes') !== undefined,
     build: meta('hermes-build'),
     licenses: meta('hermes-licenses'),
+    history: history === undefined ? undefined : (JSON.parse(history) as HistoryOfProfile),
   }
 }

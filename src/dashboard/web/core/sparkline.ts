@@ -1,4 +1,4 @@
-/** Paths of a small chart without axes. */
+/** Paths of charts without axes. */
 
 export interface Box {
   readonly width: number
@@ -26,6 +26,34 @@ export function sparkline(samples: readonly number[], { width, height, capacity 
   const points = samples.map((value, index) => `${round(left + index * step)},${round(y(value))}`)
   const line = `M${points.join('L')}`
   return { line, area: `${line}L${width},${height}L${round(left)},${height}Z` }
+}
+
+/**
+ * A day of steps over the whole width. Steps without a value are a gap in the line; one between two gaps is a dot.
+ * @param floor as of {@link sparkline}
+ */
+export function dayPlot(
+  values: readonly (number | null)[],
+  { width, height }: Pick<Box, 'width' | 'height'>,
+  floor: number,
+): Sparkline {
+  const top = Math.max(floor, ...values.map((value) => value ?? 0))
+  const step = width / Math.max(1, values.length - 1)
+  const x = (index: number): number => round(index * step)
+  const y = (value: number): number => round(height - 1 - (value / top) * (height - 2))
+  const lines: string[] = []
+  const areas: string[] = []
+  for (let first = 0; first < values.length; first++) {
+    if (values[first] === null) continue
+    let end = first
+    while (end < values.length && values[end] !== null) end++
+    const points = values.slice(first, end).map((value, i) => `${x(first + i)},${y(value ?? 0)}`)
+    // A line to itself is drawn as a dot, with round ends.
+    lines.push(`M${points.join('L')}${points.length === 1 ? `L${points[0]}` : ''}`)
+    areas.push(`M${points.join('L')}L${x(end - 1)},${height}L${x(first)},${height}Z`)
+    first = end
+  }
+  return { line: lines.join(''), area: areas.join('') }
 }
 
 const round = (value: number): number => Math.round(value * 10) / 10

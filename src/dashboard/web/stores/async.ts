@@ -9,18 +9,21 @@ export interface Loaded<T> {
   reload(): Promise<void>
 }
 
-/** Loads when the view appears and when `key` changes; an answer that a later question overtook is dropped. */
-export function useLoaded<T>(key: string, load: () => Promise<T>): Loaded<T> {
-  const loaded = useMemo(() => createLoaded(load), [key])
+/**
+ * Loads when the view appears and when `key` changes; an answer that a later question overtook is dropped.
+ * @param known the value, if it is known already: then nothing is loaded
+ */
+export function useLoaded<T>(key: string, load: () => Promise<T>, known?: T): Loaded<T> {
+  const loaded = useMemo(() => createLoaded(load, known), [key])
   useEffect(() => {
-    void loaded.reload()
+    if (loaded.value.value === undefined) void loaded.reload()
   }, [loaded])
   return loaded
 }
 
 /** Likewise, and loads again some time after each answer, while the page is seen. */
-export function usePolled<T>(key: string, load: () => Promise<T>, everyMs: number): Loaded<T> {
-  const loaded = useLoaded(key, load)
+export function usePolled<T>(key: string, load: () => Promise<T>, everyMs: number, known?: T): Loaded<T> {
+  const loaded = useLoaded(key, load, known)
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout>
     let ended = false
@@ -37,8 +40,8 @@ export function usePolled<T>(key: string, load: () => Promise<T>, everyMs: numbe
   return loaded
 }
 
-function createLoaded<T>(load: () => Promise<T>): Loaded<T> {
-  const value = signal<T | undefined>(undefined)
+function createLoaded<T>(load: () => Promise<T>, known: T | undefined): Loaded<T> {
+  const value = signal<T | undefined>(known)
   const failure = signal<Failure | undefined>(undefined)
   let last = 0
   return {

@@ -9,6 +9,7 @@ import { useApp, useMay } from '../../stores/app-context.ts'
 import { useLoaded } from '../../stores/async.ts'
 import { gatewaySlot } from '../../stores/fleet.ts'
 import { SlotActions } from '../slot-actions.tsx'
+import { Day } from './day.tsx'
 import { Deaths } from './deaths.tsx'
 import { LogPane } from './log-pane.tsx'
 import { Sessions } from './sessions.tsx'
@@ -48,6 +49,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
       <Facts slotKey={key} />
       <About details={details.value.value} />
       <Remark slot={slot} />
+      <Day key={name} profile={name} />
       <Problems problems={details.value.value?.problems ?? []} />
       {failure && <FailureMessage failure={failure} again={() => void details.reload()} />}
       <nav class="tabs" aria-label={`Parts of ${name}`}>
