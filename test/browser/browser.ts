@@ -72,6 +72,8 @@ export class Tab implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    // A request that a test holds up may be on its way: its handler must not fail with the end of the page.
+    await this.page.unrouteAll({ behavior: 'ignoreErrors' })
     await this.#context.close()
   }
 }

@@ -354,7 +354,7 @@ test.each([['#!/bin/sh\r\nexec sleep 1000\r\n'], ['#!/usr/bin/env sh\r\nexec sle
     await say('restart', 'dos', false)
     await reach('dos', 'backoff')
     const advice = `save it with LF line ends: sed -i 's/\\r$//' ${script}`
-    const last = logLines(hermes.home, 'dos').at(-1) ?? ''
+    const last = await waitFor('the line', () => logLines(hermes.home, 'dos').at(-1))
     expect(last).toMatch(/^\S+ hermes: gateway-dos: /)
     expect(last).toContain(`: ${script}: its lines end in CRLF; ${advice}`)
     await say('stop', 'dos')
