@@ -1,6 +1,6 @@
 // Makes an install tree (as /opt/hermes in the image): bin/ with the sh wrappers, lib/ with one CommonJS bundle per
-// program and the dashboard's page, share/ with the manual. CommonJS because such a bundle starts in 38-48 ms; ESM
-// needs 58 ms.
+// program and the dashboard's page, share/ with the manual and the completion. CommonJS because such a
+// bundle starts in 38-48 ms; ESM needs 58 ms.
 // Usage: node scripts/build.ts [OUT, default dist] [--target linux-arm64] [--also linux-arm64] [--packages DIR]
 //   --target    another machine than this one
 //   --also      a machine of another architecture that the same tree is to run on: its native files are in lib/arm64
@@ -12,6 +12,9 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import packageJson from '../package.json' with { type: 'json' }
+import { PLACES } from '../src/cli/completion/places.ts'
+import { completionScript, SHELLS } from '../src/cli/completion/script.ts'
+import { COMMANDS, GROUPS } from '../src/cli/tree.ts'
 import { ownNodeShell } from '../src/system/programs/own-node.ts'
 import { MODULE_WRAPPER, makeCodeCache, makeLoaders } from './build/code-cache.ts'
 import { contentsOf } from './build/contents.ts'
@@ -141,10 +144,14 @@ const licensesAsset = `licenses-${createHash('sha256').update(licenses).digest('
 await writeFile(join(out, 'lib', 'dashboard', 'assets', licensesAsset), licenses)
 const info = await buildInfo(root, packageJson.version, process.env)
 await writeFile(join(out, 'lib', 'build.json'), `${JSON.stringify(info, null, 2)}\n`)
-for (const [name, text] of Object.entries(manual(info))) {
-  const dir = join(out, 'share', 'man', `man${name.slice(-1)}`)
-  await mkdir(dir, { recursive: true })
-  await writeFile(join(dir, name), text)
+const shared = {
+  ...Object.fromEntries(Object.entries(manual(info)).map(([name, text]) => [`man/man${name.slice(-1)}/${name}`, text])),
+  ...Object.fromEntries(SHELLS.map((shell) => [PLACES[shell], completionScript(shell, COMMANDS, GROUPS)])),
+}
+for (const [path, text] of Object.entries(shared)) {
+  const file = join(out, 'share', path)
+  await mkdir(dirname(file), { recursive: true })
+  await writeFile(file, text)
 }
 await writeFile(join(out, 'sbom.cdx.json'), sbomText(root, packageJson.name, info, contents))
 await cp(join(root, 'docker', 'rootfs', 'opt', 'hermes', 'bin'), join(out, 'bin'), { recursive: true })

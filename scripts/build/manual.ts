@@ -1,6 +1,7 @@
 // The manual: hermes(1), a page for each group of commands, hermes-config(5) and hermes-services(5), from the tables of
 // which --help and docs/ are made.
 import type { ArgumentSpec, Command, Group, OptionSpec } from '../../src/cli/context/command.ts'
+import { GLOBAL_OPTIONS } from '../../src/cli/context/global-options.ts'
 import { EXIT_MEANINGS } from '../../src/cli/exit-meanings.ts'
 import { COMMANDS, GROUPS } from '../../src/cli/tree.ts'
 import { VARIABLES } from '../../src/cli/variables.ts'
@@ -24,12 +25,11 @@ interface Page {
   readonly text: string
 }
 
-const GLOBAL = [
-  ['-p, --profile NAME', 'profile to use; default: the active profile (see hermes profile use)'],
-  ['--json', 'print one JSON document instead of text, also for errors'],
-  ['-h, --help', 'show the help of a command'],
-  ['-V, --version', 'print the version'],
-] as const
+const OPTIONS: readonly OptionSpec[] = [
+  ...GLOBAL_OPTIONS,
+  { long: '--help', short: '-h', help: 'show the help of a command' },
+  { long: '--version', short: '-V', help: 'print the version' },
+]
 
 /** File names, such as `hermes-kanban.1`, with the pages. */
 export function manual(edition: Edition): Readonly<Record<string, string>> {
@@ -81,7 +81,7 @@ const overview = (): string =>
       ),
     ),
     section('Options'),
-    ...GLOBAL.map(([flags, help]) => item(bold(flags), prose(help))),
+    ...OPTIONS.map((option) => item(optionText(option), prose(option.help))),
     section('Groups of commands'),
     ...GROUPS.map((group) =>
       item(bold(`hermes ${group.name}`), `${prose(group.summary)}; see ${bold(`hermes-${group.name}`)}(1)`),

@@ -3,7 +3,7 @@ import { TOKEN_COMMANDS } from './commands/access/token.ts'
 import { BACKUP_COMMANDS, BACKUP_GROUP, IMPORT_GROUP } from './commands/backup/index.ts'
 import { BASIC_COMMANDS } from './commands/basic.ts'
 import { CHAT_COMMANDS } from './commands/chat.ts'
-import { completionCommand } from './commands/completion.ts'
+import { COMPLETION_GROUP, completionCommands } from './commands/completion/index.ts'
 import { CONFIG_COMMANDS } from './commands/config.ts'
 import { DOCTOR_COMMANDS } from './commands/doctor.ts'
 import { ENV_COMMANDS } from './commands/env.ts'
@@ -42,6 +42,7 @@ export const GROUPS: readonly Group[] = [
   { name: 'token', summary: 'Manage API tokens of the dashboard, for programs' },
   { name: 'systemd', summary: 'Manage the unit with which systemd starts Hermes' },
   { name: 'service', summary: 'Manage the services that the image defines' },
+  COMPLETION_GROUP,
 ]
 
 export const COMMANDS: readonly Command[] = [
@@ -68,5 +69,8 @@ export const COMMANDS: readonly Command[] = [
   ...SLOT_COMMANDS,
   ...KANBAN_COMMANDS,
   ...ATTACHMENT_COMMANDS,
-  completionCommand(() => COMMANDS, GROUPS),
+  ...completionCommands(
+    () => COMMANDS,
+    () => GROUPS,
+  ),
 ]

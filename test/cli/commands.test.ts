@@ -235,7 +235,7 @@ describe('wrong usage ends with 2, names what is wrong and the nearest right thi
     ['logs --lines many', '--lines', ''],
     ['logs --since yesterday', '--since', ''],
     ['logs agent --level loud', '--level', ''],
-    ['completion tcsh', "'tcsh' is invalid", ''],
+    ['completion tcsh', "unknown command 'tcsh'", ''],
     ['-p', '-p requires', 'hermes profile list'],
     ['config get gateway.restrt', 'no key', 'gateway.restart'],
   ])('hermes %s', async (line, what, next) => {
@@ -442,34 +442,6 @@ test('a reader that goes away (| head) is not an error', async () => {
     { env: cliEnvironment({ home }) },
   )
   expect({ stdout, stderr }).toEqual({ stdout: '2026-11-22T12:15:18.810Z line\n0\n', stderr: '' })
-})
-
-describe('completion', () => {
-  const complete = async (...args: readonly string[]): Promise<readonly string[]> => {
-    const script = `source <(hermes completion bash); COMP_WORDS=(hermes ${args.map((argument) => `'${argument}'`).join(' ')}); COMP_CWORD=${args.length}; _hermes; printf '%s\\n' "\${COMPREPLY[@]}"`
-    const env = { ...cliEnvironment({ home }), PATH: `${join(installDir(), 'bin')}:${cliEnvironment({ home }).PATH}` }
-    return (await promisify(execFile)('bash', ['-c', script], { env })).stdout.split('\n').filter((line) => line !== '')
-  }
-
-  test('knows commands, options and profiles', async () => {
-    await run('profile create coder')
-    expect(await complete('gatew')).toEqual(['gateway'])
-    expect(await complete('-p', 'coder', 'gateway', 'st')).toEqual(['start', 'stop', 'status'])
-    expect(await complete('profile', 'create', '--cl')).toEqual(['--clone'])
-    expect(await complete('profile', 'delete', 'c')).toEqual(['coder'])
-    expect(await complete('-p', '')).toEqual(['default', 'coder'])
-    expect(await complete('completion', '')).toEqual(expect.arrayContaining(['bash', 'zsh', 'fish']))
-  })
-
-  test('with --json holds the script', async () => {
-    const { stdout } = await run('completion bash')
-    expect(JSON.parse((await run('--json completion bash')).stdout)).toEqual({ shell: 'bash', script: stdout })
-  })
-
-  test.each(['bash', 'zsh', 'fish'])('for %s has every command', async (shell) => {
-    const { stdout } = await run(`completion ${shell}`)
-    for (const { path } of COMMANDS) expect(stdout).toContain(path.split(' ').at(-1))
-  })
 })
 
 describe('help', () => {

@@ -29,7 +29,14 @@ export const BASIC_COMMANDS: readonly Command[] = [
   {
     path: 'why',
     summary: 'Show in one sentence what a gateway or a service does, and why',
-    arguments: [{ name: 'NAME', help: 'name of the profile or service; default: the profile of -p', kind: 'optional' }],
+    arguments: [
+      {
+        name: 'NAME',
+        help: 'name of the profile or service; default: the profile of -p',
+        kind: 'optional',
+        completes: 'slots',
+      },
+    ],
     details: 'With gateway.liveness the sentence contains what its checks have seen.',
     exits: {
       0: 'it does what it should',
@@ -46,6 +53,7 @@ export const BASIC_COMMANDS: readonly Command[] = [
       {
         long: '--ready',
         value: '[NAME]',
+        completes: 'profiles',
         help: 'check that every gateway that should run, or only that of NAME, is up or still within its start time',
       },
     ],

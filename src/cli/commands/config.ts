@@ -33,7 +33,12 @@ import type { Outcome } from '../terminal/output.ts'
 import { readText } from '../terminal/terminal.ts'
 import { table } from '../view/slots-view.ts'
 
-const KEY = { name: 'KEY', help: 'name of a key, such as gateway.restart', kind: 'required' } as const
+const KEY = {
+  name: 'KEY',
+  help: 'name of a key, such as gateway.restart',
+  kind: 'required',
+  completes: 'config-keys',
+} as const
 
 export const CONFIG_COMMANDS: readonly Command[] = [
   {
@@ -82,7 +87,14 @@ export const CONFIG_COMMANDS: readonly Command[] = [
   {
     path: 'config schema',
     summary: 'Print the JSON Schema of config.yaml or services.yaml, for editors',
-    arguments: [{ name: 'FILE', help: 'config.yaml (the default) or services.yaml', kind: 'optional' }],
+    arguments: [
+      {
+        name: 'FILE',
+        help: 'config.yaml (the default) or services.yaml',
+        kind: 'optional',
+        completes: ['config.yaml', 'services.yaml'],
+      },
+    ],
     run: schema,
   },
 ]

@@ -18,6 +18,7 @@ const NAMES: ArgumentSpec = {
   name: 'NAME',
   help: `names of profiles, or kinds of log as with --of (${KINDS.join(', ')}); a profile's name comes first`,
   kind: 'many',
+  completes: 'profiles',
 }
 const OPTIONS = [
   { long: '--follow', short: '-f', help: 'keep printing new lines as they are written' },
@@ -28,7 +29,12 @@ const OPTIONS = [
     help: `print the last N lines (default ${DEFAULT_LINES}; with --since: all), or all`,
   },
   { long: '--since', value: 'WHEN', help: 'print lines since a time, or since 30s, 10m or 1h ago' },
-  { long: '--level', value: 'LEVEL', help: 'print lines of this level and above: debug, info, warn, error' },
+  {
+    long: '--level',
+    value: 'LEVEL',
+    help: 'print lines of this level and above: debug, info, warn, error',
+    completes: ['debug', 'info', 'warn', 'error'],
+  },
   { long: '--session', value: 'ID', help: 'print lines of one session' },
 ] as const
 
@@ -40,7 +46,7 @@ export const LOG_COMMANDS: readonly Command[] = [
     options: [
       ...OPTIONS,
       { long: '--all', help: 'print the logs of every gateway' },
-      { long: '--of', value: 'LOG', help: `kind of log: ${KINDS.join(', ')}` },
+      { long: '--of', value: 'LOG', help: `kind of log: ${KINDS.join(', ')}`, completes: KINDS },
     ],
     details:
       'Without NAME and --of, print the log of the active profile: agent.log if it runs the built-in gateway,\n' +
@@ -52,7 +58,7 @@ export const LOG_COMMANDS: readonly Command[] = [
   {
     path: 'service logs',
     summary: 'Print the log of a service that the image defines',
-    arguments: [{ name: 'NAME', help: 'name of the service', kind: 'required' }],
+    arguments: [{ name: 'NAME', help: 'name of the service', kind: 'required', completes: 'services' }],
     options: OPTIONS,
     exits: { [EXIT.noSuch]: 'no such service' },
     run: (context, input) =>

@@ -28,7 +28,7 @@ export const NODE_COMMANDS: readonly Command[] = [
     path: 'profile move',
     writes: true,
     summary: 'Move a profile to another node that shares the board',
-    arguments: [{ name: 'NAME', help: 'name of the profile', kind: 'required' }],
+    arguments: [{ name: 'NAME', help: 'name of the profile', kind: 'required', completes: 'profiles' }],
     options: [
       { long: '--to', value: 'NODE', help: 'name of the node, as hermes nodes shows it' },
       { long: '--cancel', help: 'end a move that was interrupted: the profile stays on this node' },

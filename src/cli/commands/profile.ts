@@ -24,7 +24,7 @@ import { interruptible, withProgress } from '../context/progress.ts'
 import type { Outcome } from '../terminal/output.ts'
 import { durationText, slotDetails, stateText, table } from '../view/slots-view.ts'
 
-const NAME = { name: 'NAME', help: 'name of the profile', kind: 'required' } as const
+const NAME = { name: 'NAME', help: 'name of the profile', kind: 'required', completes: 'profiles' } as const
 const NO_SUCH = { [EXIT.noSuch]: 'no such profile' }
 
 export const PROFILE_COMMANDS: readonly Command[] = [
@@ -32,9 +32,16 @@ export const PROFILE_COMMANDS: readonly Command[] = [
     path: 'profile create',
     writes: true,
     summary: 'Create a profile and its slot',
-    arguments: [{ ...NAME, help: 'name of the new profile: a-z, 0-9, _ and -, at most 64 characters' }],
+    arguments: [
+      { name: 'NAME', help: 'name of the new profile: a-z, 0-9, _ and -, at most 64 characters', kind: 'required' },
+    ],
     options: [
-      { long: '--clone', value: 'FROM', help: 'copy settings, credentials, memories and skills from profile FROM' },
+      {
+        long: '--clone',
+        value: 'FROM',
+        help: 'copy settings, credentials, memories and skills from profile FROM',
+        completes: 'profiles',
+      },
       { long: '--start', help: 'start its gateway' },
       { long: '--description', value: 'TEXT', help: 'description shown in lists' },
     ],

@@ -25,7 +25,12 @@ const EXITS = {
   [EXIT.timedOut]: 'the slot did not reach the state in time',
 }
 const PREFIX = 'service-'
-const SERVICE_NAME: ArgumentSpec = { name: 'NAME', help: 'name of the service', kind: 'required' }
+const SERVICE_NAME: ArgumentSpec = {
+  name: 'NAME',
+  help: 'name of the service',
+  kind: 'required',
+  completes: 'services',
+}
 
 type Verb = 'start' | 'stop' | 'restart'
 const VERBS: readonly Verb[] = ['start', 'stop', 'restart']

@@ -20,12 +20,21 @@ export interface Command {
   readonly run: (context: Context, input: Input) => Promise<Outcome> | Outcome
 }
 
+/** Values that only the home, the board or the supervisor knows: `hermes completion values` prints them. */
+export const VALUE_KINDS = ['profiles', 'services', 'slots', 'tasks', 'boards', 'routines', 'templates'] as const
+export type ValueKind = (typeof VALUE_KINDS)[number]
+
+/** Words that the completion of a shell offers for a value: of a kind, or listed, without spaces and commas. */
+export type Completes = ValueKind | 'config-keys' | 'files' | 'directories' | readonly string[]
+
 export interface ArgumentSpec {
   readonly name: string
   readonly help: string
   readonly kind: 'required' | 'optional' | 'many'
   /** The only values accepted. */
   readonly choices?: readonly string[]
+  /** For the completion, if `choices` and the name do not say it (src/cli/completion/rows.ts). */
+  readonly completes?: Completes
 }
 
 export interface OptionSpec {
@@ -35,6 +44,8 @@ export interface OptionSpec {
   /** Name of its value; absent for a flag. `[NAME]` in brackets: the value is optional. */
   readonly value?: string
   readonly help: string
+  /** For the completion, if the name of the value does not say it (src/cli/completion/rows.ts). */
+  readonly completes?: Completes
 }
 
 /** The parsed command line: arguments in order, options by long name without dashes. */

@@ -1,6 +1,7 @@
 import { Argument, Command as Commander, CommanderError, Option } from 'commander'
 import { HermesError } from '../../system/errors.ts'
 import type { Command, Group, Input, OptionSpec } from '../context/command.ts'
+import { GLOBAL_OPTIONS } from '../context/global-options.ts'
 import { suggestion } from './suggestion.ts'
 
 /** The parsed command line: a command with its input, or a help text. */
@@ -32,10 +33,8 @@ export function parseArguments(
   const root = shape(new Commander('hermes'))
     .description('Profiles under supervision: create, start, watch.')
     .usage('[-p NAME] [--json] COMMAND')
-    .option('-p, --profile <NAME>', 'profile to use; default: the active profile (see hermes profile use)')
-    .option('--json', 'print one JSON document instead of text, also for errors')
-    .option('-V, --version', 'print the version, like the command version')
-    .helpCommand(false)
+  for (const option of GLOBAL_OPTIONS) root.addOption(new Option(flagsOf(option), option.help))
+  root.option('-V, --version', 'print the version, like the command version').helpCommand(false)
   const parents = new Map<string, Commander>()
   for (const group of groups)
     parents.set(group.name, shape(root.command(group.name)).description(group.summary).helpCommand(false))

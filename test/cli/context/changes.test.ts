@@ -16,7 +16,11 @@ import { fakeClock } from '../../support/supervisor/fake-clock.ts'
 const OTHERS = [
   'audit',
   'chat',
-  'completion',
+  'completion bash',
+  'completion fish',
+  'completion install',
+  'completion values',
+  'completion zsh',
   'config check',
   'config get',
   'config schema',

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { PLACES } from '../../../src/cli/completion/places.ts'
 import { startContainer } from '../../support/container/container.ts'
 import { docker } from '../../support/container/engine.ts'
 import { addedMegabytes, classicBuild, IMAGE_REVISION, testImage } from '../../support/container/image.ts'
@@ -89,6 +90,8 @@ test('it says which build it is, and carries the licences of what is in it', asy
   expect(await box.ok('grep', '-c', '^better-sqlite3 ', '/usr/share/doc/hermes/THIRD-PARTY-LICENSES')).toBe('1\n')
   const manual = await box.ok('sh', '-c', 'cd /usr/share/man; stat -c "%n %a" man[15]/hermes*; ls /opt/hermes')
   expect(manual).toMatch(/^man1\/hermes-backup\.1 644\n(.* 644\n)+man5\/hermes-services\.5 644\nbin\ndocker\nlib\n$/)
+  const scripts = Object.values(PLACES).map((place) => `/usr/share/${place}`)
+  expect(await box.ok('stat', '-c', '%a', ...scripts)).toBe('644\n644\n644\n')
   const sbom = JSON.parse(await box.ok('cat', '/usr/share/doc/hermes/sbom.cdx.json'))
   expect(sbom.metadata).toMatchObject({ timestamp: image.builtAt, component: { version } })
 })

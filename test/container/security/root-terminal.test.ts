@@ -67,6 +67,18 @@ test.each(['</dev/null', '| cat', '2>&1 | cat', '</dev/null 2>&1 | cat'])(
   },
 )
 
+test('Tab completes commands and names in that shell, as the image has the script', async () => {
+  await using screen = new Terminal(`docker exec -it ${box.id} bash`, async () => undefined)
+  screen.type('echo "I am" here\n')
+  await screen.shows('I am here')
+  // A word of the script, then a name that the runtime user looks up.
+  screen.type('hermes prof\tsh\tdefa\t; echo code $?\n')
+  const seen = await screen.shows(/\r\ncode \d/)
+  expect(seen).toMatch(/hermes profile show default ; echo code/)
+  expect(seen).toMatch(/\r\ncode 0/)
+  expect(seen).not.toMatch(/error|not found|_hermes/)
+})
+
 test('an editor gets another terminal and session, of the same size, which follows the first', async () => {
   await using screen = await rootShell()
   const look = 'tty; stty size; trap "stty size; echo resized" WINCH; echo looked; while :; do sleep 0.1; done'

@@ -21,6 +21,7 @@ export const TOKEN_COMMANDS: readonly Command[] = [
       {
         long: '--scope',
         value: 'SCOPE',
+        completes: SCOPES,
         help: `what it may do: ${SCOPES.join(', ')}; each includes the ones before it`,
       },
       {

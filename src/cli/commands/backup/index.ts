@@ -71,7 +71,7 @@ A home in which something is, or on which hermes runs, is refused.`,
     path: 'profile export',
     writes: true,
     summary: 'Write a profile into one file, also while its gateway runs',
-    arguments: [{ name: 'NAME', help: 'name of the profile', kind: 'required' }],
+    arguments: [{ name: 'NAME', help: 'name of the profile', kind: 'required', completes: 'profiles' }],
     options: [
       {
         long: '--out',

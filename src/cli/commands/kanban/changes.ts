@@ -109,8 +109,8 @@ function changesOf(input: Input): string {
 }
 
 const IDS = [
-  { name: 'PARENT', help: 'ID of the task to finish first', kind: 'required' },
-  { name: 'CHILD', help: 'ID of the task that waits for it', kind: 'required' },
+  { name: 'PARENT', help: 'ID of the task to finish first', kind: 'required', completes: 'tasks' },
+  { name: 'CHILD', help: 'ID of the task that waits for it', kind: 'required', completes: 'tasks' },
 ] as const
 
 export const CHANGE_COMMANDS: readonly Command[] = [

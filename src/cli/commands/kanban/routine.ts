@@ -21,7 +21,7 @@ export const ROUTINE_COMMAND: Command = {
   summary: 'Make a task again and again, at times that cron fields name',
   arguments: [
     { name: 'ACTION', help: `action: ${ACTIONS.join(', ')}`, kind: 'required', choices: ACTIONS },
-    { name: 'NAME', help: 'name of the routine, for every action but list', kind: 'optional' },
+    { name: 'NAME', help: 'name of the routine, for every action but list', kind: 'optional', completes: 'routines' },
   ],
   options: [
     { long: '--cron', value: 'FIELDS', help: 'create: five or six cron fields, such as "0 9 * * 1-5"' },
@@ -29,6 +29,7 @@ export const ROUTINE_COMMAND: Command = {
     {
       long: '--catch-up',
       value: 'WHAT',
+      completes: CATCH_UPS,
       help: 'create: tasks for times that were missed: none, one (the last) or all; default: one',
     },
     { long: '--title', value: 'TEXT', help: 'create: title of the tasks' },

@@ -23,7 +23,7 @@ export const SETTINGS_COMMANDS: readonly Command[] = [
     path: 'kanban settings',
     summary: 'Show the settings that all nodes of a board share, or change one',
     arguments: [
-      { name: 'KEY', help: `key: ${SETTING_KEYS.join(', ')}`, kind: 'optional' },
+      { name: 'KEY', help: `key: ${SETTING_KEYS.join(', ')}`, kind: 'optional', completes: SETTING_KEYS },
       { name: 'VALUE', help: 'new value, such as 4 or {gpu: 2}; null: no limit', kind: 'optional' },
     ],
     options: [{ long: '--unset', help: "remove the key from the board: each node's config.yaml counts again" }, BOARD],

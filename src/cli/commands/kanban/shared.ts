@@ -25,7 +25,12 @@ export const BOARD: OptionSpec = {
   help: 'name of the board; default: HERMES_KANBAN_BOARD, else the board chosen with boards use',
 }
 
-export const ID: ArgumentSpec = { name: 'ID', help: 'ID of the task, as shown by list', kind: 'required' }
+export const ID: ArgumentSpec = {
+  name: 'ID',
+  help: 'ID of the task, as shown by list',
+  kind: 'required',
+  completes: 'tasks',
+}
 
 export const slugOf = (context: Context, input: Input): string =>
   chosenBoard(context.home, textOption(input, 'board'), context.env.HERMES_KANBAN_BOARD)

@@ -87,7 +87,12 @@ export const TASK_COMMANDS: readonly Command[] = [
     path: 'kanban list',
     summary: 'List tasks, newest first; archived tasks only with --all or --status archived',
     options: [
-      { long: '--status', value: 'STATUS,…', help: `list tasks with these statuses: ${STATUSES.join(', ')}` },
+      {
+        long: '--status',
+        value: 'STATUS,…',
+        help: `list tasks with these statuses: ${STATUSES.join(', ')}`,
+        completes: STATUSES,
+      },
       { long: '--assignee', short: '-a', value: 'PROFILE', help: 'list tasks of this assignee' },
       { long: '--unassigned', help: 'list tasks without an assignee' },
       { long: '--all', help: 'include archived tasks' },

@@ -35,7 +35,7 @@ export const templateCommand = (options: readonly OptionSpec[], check: Check): C
       kind: 'required',
       choices: ['create', 'list', 'show', 'delete'],
     },
-    { name: 'NAME', help: 'name of a template: a-z, 0-9, _ and -', kind: 'optional' },
+    { name: 'NAME', help: 'name of a template: a-z, 0-9, _ and -', kind: 'optional', completes: 'templates' },
     { name: 'TITLE', help: 'for create: title of its tasks', kind: 'many' },
   ],
   options: options.filter(({ long }) => !NOT_KEPT.includes(long)),

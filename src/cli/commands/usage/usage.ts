@@ -25,7 +25,7 @@ export const USAGE_COMMANDS: readonly Command[] = [
     path: 'usage',
     summary: 'Show the tokens and the money that profiles have used, and how much of their budgets is left',
     options: [
-      { long: '--by', value: 'WHAT', help: `group by ${GROUPINGS.join(', ')}; default: profile` },
+      { long: '--by', value: 'WHAT', help: `group by ${GROUPINGS.join(', ')}; default: profile`, completes: GROUPINGS },
       { long: '--days', value: 'N', help: `the last N days, in UTC, with today; default: ${DEFAULT_DAYS}` },
     ],
     details:

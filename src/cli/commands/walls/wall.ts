@@ -21,7 +21,7 @@ export const WALL_COMMANDS: readonly Command[] = [
     path: 'profile wall',
     writes: true,
     summary: 'Run a profile as a user of its own, walled off from the other profiles',
-    arguments: [{ name: 'NAME', help: 'name of the profile', kind: 'required' }],
+    arguments: [{ name: 'NAME', help: 'name of the profile', kind: 'required', completes: 'profiles' }],
     options: [{ long: '--off', help: 'take the wall down: the profile runs as the runtime user again' }],
     details:
       'Sets gateway.user: own in the config.yaml of the profile, and starts its gateway again if it runs. The first\n' +
