@@ -178,6 +178,7 @@ async function assemble(
       terminal,
       nodes: boards.kept === 'database',
       build: build && buildText(build),
+      host: facts.host,
       historyOf: (profile: string) =>
         profileExists(home, profile) ? { profile, day: readHistory(facts, gatewaySlot(profile)) } : undefined,
     },
@@ -185,9 +186,10 @@ async function assemble(
     record: changes.write.bind(changes),
     bug: (error: unknown) => err(plainText(`hermes: a bug: ${error instanceof Error ? error.stack : String(error)}\n`)),
   }
-  const recorder = new HistoryRecorder(api)
-  recorder.start()
   const server = dashboardServer(app)
+  const recorder = new HistoryRecorder(api)
+  // A dashboard that cannot listen ends, and its alarm would keep it from that.
+  server.once('listening', () => recorder.start())
   terminals.serve(server, app)
   return {
     server,

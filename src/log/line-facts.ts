@@ -23,8 +23,8 @@ export interface ReadLine extends LineFacts {
   readonly continues?: Continues
 }
 
-// CSI sequences, OSC sequences (titles, links), and two-byte ones (ECMA-48).
-const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g
+/** CSI sequences, OSC sequences (titles, links), and two-byte ones (ECMA-48). */
+export const ESCAPES = /\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\^_])/g
 /** Longer than any header, shorter than what would cost. */
 const LOOK_AT = 600
 /** Prefix of CRI runtimes before each line: time, stream, and whether the line is whole. */

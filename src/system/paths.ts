@@ -104,5 +104,8 @@ export const gatewaySlot = (profile: string): string => `gateway-${profile}`
 export const profileOfSlot = (slot: string): string | undefined =>
   slot.startsWith('gateway-') ? slot.slice('gateway-'.length) : undefined
 
+/** Whether a slot is the gateway of a profile, and not one of the workers, which have a profile too. */
+export const isGatewaySlot = ({ slot }: { readonly slot: string }): boolean => profileOfSlot(slot) !== undefined
+
 /** Files of a profile, and of the volume itself, that only the runtime user may read. */
 export const SECRET_FILES = ['.env', 'auth.json'] as const

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { password, startDashboard } from '../support/dashboard/dashboard.ts'
@@ -177,15 +178,42 @@ describe('the overview', () => {
     expect(tab.complaints).toEqual([])
   })
 
+  test('filters and sorts the profiles, and acts on those that are shown, and on no others', async () => {
+    await using tab = await scene.at('/')
+    const { page } = tab
+    const names = () => page.locator('[aria-labelledby=profiles-title] .slot-name strong').allTextContents()
+    await tab.sees(`${row('writer')} .slot-state`, 'up')
+    expect(await page.title()).toBe(`Overview · ${hostname()} · hermes`)
+    await page.getByLabel('Order').selectOption('Trouble first')
+    await waitFor('the parked one to be first', async () => (await names())[0] === 'parked')
+    await page.getByLabel('States shown').selectOption('Parked or backing off')
+    await waitFor('only it to be shown', async () => (await names()).join() === 'parked')
+    await page.getByLabel('States shown').selectOption('All states')
+    await page.getByLabel('Filter profiles').fill('WRIT')
+    await tab.sees('.slots-count', '1 profile')
+    expect(await names()).toEqual(['writer'])
+    const pid = (await scene.hermes.slot('gateway-coder'))?.pid
+    await page.getByRole('button', { name: 'Stop all that are shown' }).click()
+    await tab.sees('dialog', 'writer')
+    await page.getByRole('button', { name: 'Stop 1 gateway' }).click()
+    await tab.sees('.notice', '1 gateway will be stopped')
+    await tab.sees(`${row('writer')} .slot-state`, 'down')
+    await page.getByRole('button', { name: 'Start all that are shown', exact: true }).click()
+    await page.getByRole('button', { name: 'Start 1 gateway' }).click()
+    await tab.sees(`${row('writer')} .slot-state`, 'up')
+    expect((await scene.hermes.slot('gateway-coder'))?.pid).toBe(pid)
+    expect(tab.complaints).toEqual([])
+  })
+
   test('creates a profile, and deletes it only under its own name', async () => {
     await using tab = await scene.at('/')
     const { page } = tab
     await page.getByRole('button', { name: 'New profile' }).click()
     await tab.screenshot('new-profile')
-    await page.getByLabel('Name').fill('coder')
+    await page.locator('dialog').getByLabel('Name').fill('coder')
     await page.getByRole('button', { name: 'Create profile' }).click()
     await tab.sees('dialog [role=alert]', 'coder')
-    await page.getByLabel('Name').fill('fresh')
+    await page.locator('dialog').getByLabel('Name').fill('fresh')
     await page.getByLabel('Description').fill('Made in a browser')
     await page.getByRole('button', { name: 'Create profile' }).click()
     await tab.sees('h1', 'fresh')

@@ -15,6 +15,12 @@ const PHONE = { width: 360, height: 740 }
 
 const sleeps = (name: string) => ({ name, gateway: { command: ['sleep', '100000'], ready_after: '50ms' } })
 
+/** A line with each colour, and a progress bar. */
+const COLORS = [
+  ...[31, 32, 33, 34, 35, 36, 90].map((code) => `printf '\\033[${code}mcolor '`),
+  "printf '\\n10%%\\rdone\\n'",
+].join('; ')
+
 let scene: Scene
 let task: string
 beforeAll(async () => {
@@ -23,7 +29,9 @@ beforeAll(async () => {
       sleeps('coder'),
       {
         name: 'chatty',
-        gateway: { command: ['sh', '-c', 'echo INFO one; echo WARN two; echo ERROR three; exec sleep 100000'] },
+        gateway: {
+          command: ['sh', '-c', `echo INFO one; echo WARN two; ${COLORS}; echo ERROR three; exec sleep 100000`],
+        },
       },
       { name: 'parked', gateway: { command: ['sh', '-c', 'echo no key; exit 78'] } },
       { name: 'dies', gateway: { command: ['sh', '-c', 'exit 1'], restart_delay: { first: '30s', max: '60s' } } },

@@ -9,7 +9,7 @@ import { isSlotKey } from '../../protocol/init.ts'
 import { stateWords } from '../../protocol/state-words.ts'
 import { FREE_THE_VOLUME, volumeUserText } from '../../protocol/volume-user.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { gatewaySlot } from '../../system/paths.ts'
+import { gatewaySlot, isGatewaySlot } from '../../system/paths.ts'
 import { readBuildInfo } from '../../system/programs/build-info.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
@@ -88,7 +88,7 @@ export async function gatewayStatus(
   const wallMs = context.clock.wallMs()
   if (all) {
     const result = await statusOf(context)
-    const slots = result.slots.filter((slot) => slot.profile !== undefined)
+    const slots = result.slots.filter(isGatewaySlot)
     const { phase } = result
     const isBehind = (slot: SlotStatus): boolean =>
       slot.wanted !== 'down' && slot.state !== 'up' && !isBetweenRuns(slot)
@@ -204,7 +204,7 @@ export function readinessProblems(
     ]
   const key = profile === undefined ? undefined : gatewaySlot(profile.trim().toLowerCase())
   const slots = result.slots.filter(
-    (slot) => slot.profile !== undefined && (key === undefined ? slot.wanted !== 'down' : slot.slot === key),
+    (slot) => isGatewaySlot(slot) && (key === undefined ? slot.wanted !== 'down' : slot.slot === key),
   )
   if (key !== undefined && slots.length === 0)
     return [isSlotKey(key) ? `no slot "${key}"` : `${JSON.stringify(profile)} is not a profile`]

@@ -4,10 +4,10 @@
  */
 import type { ControlClient } from '../../control/client.ts'
 import { type ActionOptions, SLOT_ACTIONS, wholeStatus, withSupervisor } from '../../control/slot-actions.ts'
-import type { ActionResult, SlotStatus } from '../../protocol/control.ts'
+import type { ActionResult } from '../../protocol/control.ts'
 import { stateWords } from '../../protocol/state-words.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
-import { gatewaySlot } from '../../system/paths.ts'
+import { gatewaySlot, profileOfSlot } from '../../system/paths.ts'
 import { slotCommands } from '../../system/programs/slot-commands.ts'
 import type { Context } from '../context/context.ts'
 import type { Outcome } from '../terminal/output.ts'
@@ -48,7 +48,7 @@ export const actOnEveryGateway = (context: Context, verb: Verb, options: ActionO
       client,
       verb,
       options,
-      slots.filter(hasProfile).map(({ profile }) => profile),
+      slots.flatMap(({ slot }) => profileOfSlot(slot) ?? []),
     )
   })
 
@@ -123,5 +123,3 @@ async function atOnce(
     exitCode: results.every(({ ok }) => ok) ? EXIT.done : EXIT.failed,
   }
 }
-
-const hasProfile = (slot: SlotStatus): slot is SlotStatus & { readonly profile: string } => slot.profile !== undefined

@@ -191,7 +191,7 @@ async function list(context: Context, input: Input): Promise<Outcome> {
   const slots = (await ifSupervised(context, async (client) => (await client.request('status', {})).slots)) ?? []
   const wallMs = context.clock.wallMs()
   const found = profiles.map(({ name, dir }) => {
-    const slot = slots.find((one) => one.profile === name)
+    const slot = slots.find(({ slot }) => slot === gatewaySlot(name))
     return {
       name,
       slot,
@@ -227,7 +227,7 @@ async function show(context: Context, input: Input): Promise<Outcome> {
   const slot = await ifSupervised(
     context,
     async (client): Promise<SlotStatus | undefined> =>
-      (await client.request('status', {})).slots.find((one) => one.profile === name),
+      (await client.request('status', {})).slots.find((one) => one.slot === gatewaySlot(name)),
   )
   const facts = {
     name,
@@ -256,7 +256,7 @@ async function rename(context: Context, input: Input): Promise<Outcome> {
   refuseUnfinished(context.home, to)
   await requireVolume(context, 'renamed', from)
   const slot = await ifSupervised(context, async (client) => {
-    const before = (await client.request('status', {})).slots.find((one) => one.profile === from)
+    const before = (await client.request('status', {})).slots.find((one) => one.slot === gatewaySlot(from))
     const running = before !== undefined && before.wanted !== 'down'
     try {
       if (running) await stopIfThere(context, client, from)

@@ -117,7 +117,12 @@ interface Known {
 
 const knownOf = (home: string, slots: readonly SlotStatus[]): Known => ({
   active: readActiveProfile(home),
-  slots: new Map(slots.flatMap((slot) => (slot.profile === undefined ? [] : [[slot.profile, slot]]))),
+  slots: new Map(
+    slots.flatMap((slot) => {
+      const profile = profileOfSlot(slot.slot)
+      return profile === undefined ? [] : [[profile, slot]]
+    }),
+  ),
 })
 
 function describe(

@@ -4,6 +4,7 @@ import { listProfiles } from '../../profile/directory/disk.ts'
 import { gatewayStateOf } from '../../profile/state/state.ts'
 import type { StatusResult } from '../../protocol/control.ts'
 import { HermesError } from '../../system/errors.ts'
+import { isGatewaySlot } from '../../system/paths.ts'
 import type { Handlers } from '../contract/handler.ts'
 import type { Status } from '../contract/slots.ts'
 import { narrowedStatus } from '../live/narrowed.ts'
@@ -52,7 +53,7 @@ function publicStatus(
   { gate, version }: ApiFacts,
   status: StatusResult | undefined,
 ): Omit<Status, 'active_sessions' | 'details'> {
-  const gateways = (status?.slots ?? []).filter(({ profile }) => profile !== undefined)
+  const gateways = (status?.slots ?? []).filter(isGatewaySlot)
   const main = gateways.find(({ profile }) => profile === 'default')
   return {
     version,

@@ -77,6 +77,7 @@ export interface AppFacts {
     readonly terminal: boolean
     readonly nodes: boolean
     readonly build: string | undefined
+    readonly host: string
     /** The last day of a profile's gateway; undefined: there is no such profile. */
     readonly historyOf: (profile: string) => HistoryOfProfile | undefined
   }
@@ -258,13 +259,15 @@ function servePage(app: AppFacts, facts: RequestFacts, { caller, rights }: Enter
   const { page, rules, pageToken } = app
   if (isPage(facts.path)) {
     const profile = profileOfPage(facts.path)
+    const isKnown = caller.kind === 'user' || pageToken !== undefined
     const html = pageText(page.dir, {
       token: caller.kind === 'user' ? caller.token : pageToken,
       scope: rights?.scope,
       insecure: rules.gate.kind === 'insecure',
       terminal: page.terminal,
       nodes: page.nodes,
-      build: caller.kind === 'user' || pageToken !== undefined ? page.build : undefined,
+      build: isKnown ? page.build : undefined,
+      host: isKnown ? page.host : undefined,
       history: profile === undefined || !sees(rights ?? NOTHING, profile) ? undefined : page.historyOf(profile),
       prefix: facts.prefix,
     })

@@ -17,6 +17,8 @@ export interface PageFacts {
   readonly nodes: boolean
   /** The build's version; undefined before the log-in. */
   readonly build: string | undefined
+  /** Name of the container or the node; undefined before the log-in. */
+  readonly host: string | undefined
   /** Of the profile that the page shows, so that its plots are there at the first paint. */
   readonly history: HistoryOfProfile | undefined
   /** Prefix of our paths in the browser. */
@@ -53,6 +55,7 @@ export function pageText(dir: string, facts: PageFacts): string {
     ...(facts.scope === undefined ? [] : [meta('hermes-scope', facts.scope)]),
     ...(facts.insecure ? [meta('hermes-insecure', '1')] : []),
     ...(facts.build === undefined ? [] : [meta('hermes-build', facts.build)]),
+    ...(facts.host === undefined ? [] : [meta('hermes-host', facts.host)]),
     ...licensesOf(dir).map((name) => meta('hermes-licenses', `assets/${name}`)),
     ...(facts.terminal ? [meta('hermes-tui', '1')] : []),
     ...(facts.nodes ? [meta('hermes-nodes', '1')] : []),

@@ -44,7 +44,8 @@ export function Page() {
   const route = router.route.value
   useEffect(() => {
     const place = PLACES.find(({ view }) => view === route.view)
-    document.title = `${'name' in route ? route.name : (place?.title ?? 'Log in')} · hermes`
+    const here = 'name' in route ? route.name : (place?.title ?? 'Log in')
+    document.title = [here, ...(facts.host === undefined ? [] : [facts.host]), 'hermes'].join(' · ')
   }, [route])
   if (route.view === 'login')
     return (

@@ -10,6 +10,7 @@ import { openTables } from '../../../src/kanban/store/board.ts'
 import { boardPlace } from '../../../src/kanban/store/places.ts'
 import { systemClock } from '../../../src/system/clock.ts'
 import { hermes as hermesCommand } from '../../support/cli.ts'
+import { startDashboard } from '../../support/dashboard/dashboard.ts'
 import { startUpstream } from '../../support/dashboard/openai-upstream.ts'
 import { type RunningHermes, startHermes } from '../../support/hermes.ts'
 import { quickDir } from '../../support/quick-dir.ts'
@@ -336,6 +337,30 @@ test('a board that was put in the place of another one is dispatched', { timeout
     board.close()
   }
   expect(await hermes.stop()).toBe(0)
+})
+
+test('a profile at work is counted once, and is its gateway and not its worker', { timeout: 300_000 }, async () => {
+  await using s = stage('100')
+  await using hermes = await s.start()
+  createTask(s.board, { title: 'long', assignee: 'alpha' }, actor())
+  await waitFor('its worker', () => workers(s.journal).get('alpha') === 1, { deadlineMs: 60_000 })
+  const gateways = ['gateway-alpha', 'gateway-beta', 'gateway-default', 'gateway-gamma']
+  const { slots } = await hermes.status()
+  const worker = slots.find(({ slot }) => slot.startsWith('job-'))
+  expect(worker).toMatchObject({ profile: 'alpha', state: 'up' })
+  await using dashboard = await startDashboard(hermes)
+  const get = async (path: string) => (await dashboard.asPage(path)).json()
+  expect((await get('/api/status')).profiles).toMatchObject({ total: 4 })
+  const { profiles } = await get('/api/profiles')
+  expect(profiles.map(({ slot }: { slot: { slot: string } }) => slot.slot).sort()).toEqual(gateways)
+  const cli = async (...args: string[]) =>
+    JSON.parse(
+      (await hermesCommand([...args, '--json'], { home: s.home, env: { HERMES_RUN_DIR: hermes.runDir } })).stdout,
+    )
+  const slotsOf = (found: readonly { slot: string }[]) => found.map(({ slot }) => slot).sort()
+  expect(slotsOf(await cli('gateway', 'status', '--all'))).toEqual(gateways)
+  expect(slotsOf(await cli('gateway', 'restart', '--all'))).toEqual(gateways)
+  expect((await hermes.slot(worker?.slot ?? ''))?.pid).toBe(worker?.pid)
 })
 
 test('deleting a profile stops its workers and gives their tasks back to the board; those of others go on', {

@@ -13,6 +13,8 @@ export interface PageFacts {
   readonly terminal: boolean
   /** The board is in a database, which other nodes may share. */
   readonly nodes: boolean
+  /** Name of the container or the node, to tell tabs apart; absent before the log-in. */
+  readonly host: string | undefined
   /** The build's version; absent before the log-in. */
   readonly build: string | undefined
   /** Address of the licences of what is in the page, below <base>. */
@@ -33,6 +35,7 @@ export function readPageFacts(document: Document): PageFacts {
     insecure: meta('hermes-insecure') !== undefined,
     terminal: meta('hermes-tui') !== undefined,
     nodes: meta('hermes-nodes') !== undefined,
+    host: meta('hermes-host'),
     build: meta('hermes-build'),
     licenses: meta('hermes-licenses'),
     history: history === undefined ? undefined : (JSON.parse(history) as HistoryOfProfile),

@@ -7,13 +7,19 @@
 import { type CoarseLevel, coarse, follow, type LineFacts, type ReadLine, readLine } from '../../../log/line-facts.ts'
 import type { LogLine } from '../../contract/logs.ts'
 import { type LevelFilter, passes } from './log-level.ts'
+import { type Span, shownText } from './log-text.ts'
 
 export type Entry =
   | {
       readonly kind: 'line'
       readonly seq: number
       readonly at?: string
+      /** As a terminal would show it. */
       readonly text: string
+      /** Absent: it is `text`. */
+      readonly raw?: string
+      /** Parts of `text` in their styles; absent: it has none. */
+      readonly spans?: readonly Span[]
       readonly level?: CoarseLevel
       /** Facts from the line itself, and facts derived from the lines before it. */
       readonly own: ReadLine
@@ -58,9 +64,9 @@ export class LogBuffer {
     return this.#longest
   }
 
-  /** Texts of the last lines, oldest first. */
+  /** Texts of the last lines as they came, oldest first. */
   tail(count: number): string[] {
-    return this.#entries.slice(-count).flatMap((entry) => (entry.kind === 'line' ? [entry.text] : []))
+    return this.#entries.slice(-count).flatMap((entry) => (entry.kind === 'line' ? [entry.raw ?? entry.text] : []))
   }
 
   clear(): void {
@@ -105,7 +111,7 @@ export class LogBuffer {
         before = undefined
         return entry
       }
-      before = this.#entry(entry, entry.seq, before)
+      before = this.#entry({ ...entry, text: entry.raw ?? entry.text }, entry.seq, before)
       return before
     })
     const all = [...older, ...held]
@@ -125,12 +131,14 @@ export class LogBuffer {
     return { dropped, droppedShown: from }
   }
 
-  #entry({ at, text }: LogLine, seq: number, before: Entry | undefined): Entry {
+  #entry({ at, text: raw }: LogLine, seq: number, before: Entry | undefined): Entry {
+    const { text, spans } = shownText(raw)
     this.#longest = Math.max(this.#longest, text.length)
     const own = readLine(text)
     const facts = follow(before?.kind === 'line' ? before.facts : undefined, own)
     const level = facts.level === undefined ? {} : { level: coarse(facts.level) }
-    return { kind: 'line', seq, text, ...(at === undefined ? {} : { at }), ...level, own, facts }
+    const styles = { ...(text !== raw && { raw }), ...(spans !== undefined && { spans }) }
+    return { kind: 'line', seq, text, ...styles, ...(at === undefined ? {} : { at }), ...level, own, facts }
   }
 
   #passes(entry: Entry): boolean {

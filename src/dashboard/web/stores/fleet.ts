@@ -40,6 +40,10 @@ export interface Fleet {
 
 export const gatewaySlot = (profile: string): string => `gateway-${profile}`
 
+/** A worker has the profile of its task, but is not the gateway. */
+export const isGateway = ({ slot, profile }: Pick<Slot, 'slot' | 'profile'>): boolean =>
+  profile !== undefined && slot === gatewaySlot(profile)
+
 /** Facts as they are now; those that have not changed stay the same object, and their rows are not drawn again. */
 function withKept(before: readonly ProfileFacts[], now: readonly ProfileFacts[]): readonly ProfileFacts[] {
   const known = new Map(before.map((profile) => [profile.name, profile]))
@@ -53,7 +57,7 @@ function withKept(before: readonly ProfileFacts[], now: readonly ProfileFacts[])
 /** Whether there is a slot for each of the profiles, and no other profile's. */
 function namesSame(profiles: readonly Pick<ProfileFacts, 'name'>[], slots: Iterable<Slot>): boolean {
   const left = new Set(profiles.map(({ name }) => name))
-  for (const { profile } of slots) if (profile !== undefined && !left.delete(profile)) return false
+  for (const { slot, profile } of slots) if (isGateway({ slot, profile }) && !left.delete(profile ?? '')) return false
   return left.size === 0
 }
 
@@ -101,7 +105,7 @@ export function createFleet(client: Client, listening: boolean): Fleet {
     if (type === 'removed') next.delete(slot.slot)
     else next.set(slot.slot, slot)
     slots.value = next
-    if (slot.profile !== undefined && (type === 'removed' || isNew)) void load()
+    if (isGateway(slot) && (type === 'removed' || isNew)) void load()
   }
 
   const heard = ({ name, data }: ServerEvent): void => {

@@ -1,11 +1,15 @@
-import { useComputed, useSignal } from '@preact/signals'
+import { computed, type ReadonlySignal, useComputed, useSignal } from '@preact/signals'
+import { useMemo } from 'preact/hooks'
+import type { Slot } from '../../../contract/slots.ts'
 import { bytes, cores, plural } from '../../core/format.ts'
+import { type Wish, wished } from '../../core/slot-order.ts'
 import { Button } from '../../parts/button.tsx'
 import { useInSteps } from '../../parts/in-steps.ts'
 import { useApp } from '../../stores/app-context.ts'
-import { gatewaySlot } from '../../stores/fleet.ts'
+import { gatewaySlot, isGateway, type ProfileFacts } from '../../stores/fleet.ts'
 import { CreateProfile } from './create-profile.tsx'
 import { SlotRow } from './slot-row.tsx'
+import { Tools } from './tools.tsx'
 
 export function Overview() {
   const creating = useSignal(false)
@@ -31,15 +35,19 @@ function Slots() {
   // The warnings above them come with the supervisor's state.
   const headed =
     fleet.supervisor.value !== undefined || fleet.supervisorAway.value || fleet.connection.value.state === 'away'
-  const profiles = (headed && fleet.profiles.value) || []
+  const wish = useSignal<Wish>({ text: '', state: 'all', sort: 'name' })
+  const profiles = useShown(wish.value, headed).value
   const drawn = useInSteps(profiles.length)
   const busy = !headed || fleet.profiles.value === undefined || drawn < profiles.length
+  const helpers = fleet.helpers.value
+  const isService = (slot: string): boolean => slot.startsWith('service-')
   return (
     <>
       <section aria-labelledby="profiles-title">
         <h2 id="profiles-title" class="section-title">
           Profiles
         </h2>
+        <Tools wish={wish} shown={profiles.map(({ name }) => name)} />
         <table class="slots" role="table" aria-labelledby="profiles-title" aria-busy={busy}>
           <SlotsHead first="Profile" />
           {profiles.slice(0, drawn).map((profile) => (
@@ -47,21 +55,45 @@ function Slots() {
           ))}
         </table>
       </section>
-      {!busy && fleet.helpers.value.length > 0 && <Helpers />}
+      {!busy && <Others title="Services" slots={helpers.filter(isService)} />}
+      {!busy && <Others title="Helpers" slots={helpers.filter((slot) => !isService(slot))} />}
     </>
   )
 }
 
-function Helpers() {
+/**
+ * The profiles to show. Usage changes every two seconds, and rows that follow it could not be clicked: it counts at the
+ * moment when the order is chosen.
+ */
+function useShown(wish: Wish, headed: boolean): ReadonlySignal<readonly ProfileFacts[]> {
   const { fleet } = useApp()
+  return useMemo(
+    () =>
+      computed(() => {
+        const slots = wish.state === 'all' ? fleet.slots.peek() : fleet.slots.value
+        const usage = fleet.usage.peek()
+        const look = (name: string) => ({
+          slot: slots.get(gatewaySlot(name)),
+          usage: usage.get(gatewaySlot(name))?.last,
+        })
+        return wished((headed && fleet.profiles.value) || [], look, wish)
+      }),
+    [wish, headed, fleet],
+  )
+}
+
+/** Slots that belong to no profile. */
+function Others({ title, slots }: { readonly title: 'Services' | 'Helpers'; readonly slots: readonly string[] }) {
+  const id = `${title.toLowerCase()}-title`
+  if (slots.length === 0) return null
   return (
-    <section aria-labelledby="helpers-title">
-      <h2 id="helpers-title" class="section-title">
-        Helpers
+    <section aria-labelledby={id}>
+      <h2 id={id} class="section-title">
+        {title}
       </h2>
-      <table class="slots" role="table" aria-labelledby="helpers-title">
-        <SlotsHead first="Helper" />
-        {fleet.helpers.value.map((slot) => (
+      <table class="slots" role="table" aria-labelledby={id}>
+        <SlotsHead first={title.slice(0, -1)} />
+        {slots.map((slot) => (
           <SlotRow key={slot} slot={slot} />
         ))}
       </table>
@@ -90,7 +122,7 @@ function SlotsHead({ first }: { readonly first: string }) {
 function Summary() {
   const { fleet } = useApp()
   const sums = useComputed(() => {
-    const gateways = [...fleet.slots.value.values()].filter(({ profile }) => profile !== undefined)
+    const gateways = [...fleet.slots.value.values()].filter(isGateway)
     const count = (...states: readonly string[]) => gateways.filter(({ state }) => states.includes(state)).length
     const used = [...fleet.usage.value.values()].map(({ last }) => last)
     return {
@@ -98,6 +130,7 @@ function Summary() {
       up: count('up'),
       parked: count('parked'),
       backoff: count('backoff'),
+      workers: [...fleet.slots.value.values()].filter(isWorkerAtWork).length,
       known: used.length > 0,
       cpu: used.reduce((sum, { cpu }) => sum + cpu, 0),
       memory: used.reduce((sum, { memory_bytes }) => sum + memory_bytes, 0),
@@ -122,6 +155,10 @@ function Summary() {
         <dd>{sums.parked}</dd>
       </div>
       <div>
+        <dt>Workers</dt>
+        <dd>{sums.workers}</dd>
+      </div>
+      <div>
         <dt>CPU</dt>
         <dd>{sums.known ? cores(sums.cpu) : '–'}</dd>
       </div>
@@ -136,6 +173,8 @@ function Summary() {
     </dl>
   )
 }
+
+const isWorkerAtWork = ({ slot, pid }: Slot): boolean => slot.startsWith('job-') && pid !== undefined
 
 function Warnings() {
   const { fleet } = useApp()

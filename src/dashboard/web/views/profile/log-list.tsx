@@ -129,11 +129,32 @@ const Row = memo(({ entry, highlight }: { readonly entry: Entry; readonly highli
   ) : (
     <div class={`log-row ${entry.level ?? ''}`} data-seq={entry.seq}>
       <time>{entry.at === undefined ? '' : clockTime(entry.at)}</time>
-      <span>{marked(entry.text.slice(0, DRAWN), highlight)}</span>
+      <LineText entry={entry} highlight={highlight} />
       {entry.text.length > DRAWN && <em>… {plural(entry.text.length - DRAWN, 'more character')}</em>}
     </div>
   ),
 )
+
+/** With its colours, unless it is cut or a part of it is marked: a part can begin in one colour and end in another. */
+function LineText({ entry: { text, spans }, highlight }: { readonly entry: Line; readonly highlight: string }) {
+  const plain = spans === undefined || text.length > DRAWN || (highlight !== '' && contains(text, highlight))
+  if (plain) return <span>{marked(text.slice(0, DRAWN), highlight)}</span>
+  return (
+    <span>
+      {spans.map((span, index) =>
+        span.style === '' ? (
+          span.text
+        ) : (
+          <span key={index} class={span.style}>
+            {span.text}
+          </span>
+        ),
+      )}
+    </span>
+  )
+}
+
+const contains = (text: string, wanted: string): boolean => text.toLowerCase().includes(wanted.toLowerCase())
 
 const gapText = (missed: number | undefined): string =>
   missed === undefined
