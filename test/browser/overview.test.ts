@@ -159,6 +159,21 @@ describe('the overview', () => {
     await tab.sees('tbody', 'SIGKILL')
   })
 
+  test('leads from a death to the log of that moment, and from there to the live log', async () => {
+    await using tab = await scene.at('/profiles/parked?tab=deaths')
+    const { page } = tab
+    await page.getByRole('link', { name: 'Log at that moment' }).click()
+    await tab.sees('.log-row', 'no key')
+    expect(new URL(page.url()).searchParams.get('until')).toMatch(/Z$/)
+    await page.getByRole('button', { name: 'Follow' }).click()
+    await page.getByRole('button', { name: 'Pause' }).waitFor()
+    await tab.sees('.log-row', 'no key')
+    // Before there was a log, nothing is shown.
+    await page.goto('/profiles/parked?until=2020-01-01T00:00:00Z')
+    await tab.sees('.log-lines', 'Nothing to show')
+    expect(tab.complaints).toEqual([])
+  })
+
   test('stops, starts and restarts a gateway, as hermes status then says', async () => {
     await using tab = await scene.at('/')
     const { page } = tab

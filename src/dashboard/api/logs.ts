@@ -20,6 +20,7 @@ export function logHandlers(facts: ApiFacts): Pick<Handlers, 'logs' | 'followLog
       const page = readLogPage(slot, slotLogDir(facts.home, slot), {
         lines: query.lines ?? DEFAULT_LINES,
         before: query.before,
+        untilMs: query.until === undefined ? undefined : Date.parse(query.until),
         search: query.search || undefined,
       })
       const lines = page.lines.map(({ at, text }) => ({ ...(at === undefined ? {} : { at }), text }))

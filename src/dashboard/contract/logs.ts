@@ -5,6 +5,8 @@ import { optional, text, time, whole, wholeText } from './fields.ts'
 export const LogQuery = z.strictObject({
   lines: optional(wholeText(1, 5000)),
   before: optional(text(200)),
+  /** Without `before`: what was written up to then. */
+  until: optional(time()),
   search: optional(text(200)),
 })
 export const LogLine = z.strictObject({ at: optional(time()), text: z.string() })

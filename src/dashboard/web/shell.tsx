@@ -76,7 +76,7 @@ function View({ route }: { readonly route: Route }) {
     case 'overview':
       return <Overview />
     case 'profile':
-      return <ProfilePage key={route.name} name={route.name} tab={route.tab} />
+      return <ProfilePage key={route.name} name={route.name} tab={route.tab} until={route.until} />
     case 'kanban':
       return <Kanban />
     case 'boots':

@@ -10,8 +10,8 @@ import type { Moves } from '../port/moves.ts'
 import type { Node } from '../port/nodes.ts'
 import { errorOf, SERVED_METHODS, type ServedAnswer, type ServedMethod, type ServedRequest } from './served.ts'
 
-/** While the dispatcher is being restarted. With the time for an answer it stays below five seconds. */
-const CONNECT_MS = 2500
+/** While the dispatcher starts, at boot or again. With the time for an answer it stays below five seconds. */
+const CONNECT_MS = 3500
 const CONNECT_AGAIN_MS = 50
 const ANSWER_MS = 3700
 const TOTAL_MS = 4200

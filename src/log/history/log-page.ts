@@ -3,12 +3,15 @@ import { join } from 'node:path'
 import { openRegular, type RegularFile } from '../../system/files/small-file.ts'
 import { sortArchives } from '../archives.ts'
 import { type LogLine, lineParser } from '../line.ts'
+import { readStamp } from '../stamp.ts'
 import { lastLines, linesFrom, wholeLinesEnd } from './file-lines.ts'
 
 export interface PageQuery {
   readonly lines: number
   /** As an earlier page gave it: what comes before that page. */
   readonly before?: string | undefined
+  /** Unix ms: without `before`, what was written up to then. */
+  readonly untilMs?: number | undefined
   /** Only lines that hold this text, in any case. */
   readonly search?: string | undefined
 }
@@ -34,10 +37,10 @@ interface OpenFile {
  * which rotation does not change; a place in a file that has been deleted since then is the beginning.
  * @param dir directory of `current`; one that is not there is an empty log
  */
-export function readLogPage(slot: string, dir: string, { lines, before, search }: PageQuery): LogPage {
+export function readLogPage(slot: string, dir: string, { lines, before, untilMs, search }: PageQuery): LogPage {
   const files = openAll(dir)
   try {
-    const start = placeOf(files, before)
+    const start = before === undefined && untilMs !== undefined ? placeAfter(files, untilMs) : placeOf(files, before)
     if (start === undefined) return { lines: [] }
     const found: LogLine[] = []
     const wanted = search?.toLowerCase()
@@ -92,6 +95,25 @@ function placeOf(
   const at = Number(offset)
   if (index === -1 || !Number.isSafeInteger(at) || at < 0) return undefined
   return { index, offset: Math.min(at, files[index]!.end) }
+}
+
+/** Where the lines end that were written up to then: files that begin later are not read through. */
+function placeAfter(files: readonly OpenFile[], untilMs: number): { index: number; offset: number } | undefined {
+  for (let index = files.length - 1; index >= 0; index--) {
+    const { fd, end } = files[index]!
+    let offset = 0
+    let isStamped = false
+    for (const { text, nextAt } of linesFrom(fd, 0, true)) {
+      const stamp = readStamp(text)
+      // Lines without a stamp belong to the one before them; at the beginning of a file, to the end of the one before.
+      if (stamp !== undefined && stamp.atMs > untilMs) break
+      if (nextAt > Math.min(end, SEARCH_BYTES)) return { index, offset }
+      offset = nextAt
+      if (stamp !== undefined) isStamped = true
+    }
+    if (isStamped || offset === end) return { index, offset }
+  }
+  return undefined
 }
 
 /** Oldest first, each file once: `current` may be renamed while we look. */

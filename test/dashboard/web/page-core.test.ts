@@ -15,7 +15,7 @@ import {
 import { passes } from '../../../src/dashboard/web/core/log-level.ts'
 import { piecesOf } from '../../../src/dashboard/web/core/pieces.ts'
 import { retryDelayMs } from '../../../src/dashboard/web/core/retry.ts'
-import { parseRoute, profilePath } from '../../../src/dashboard/web/core/route.ts'
+import { deathPath, parseRoute, profilePath } from '../../../src/dashboard/web/core/route.ts'
 import { dayPlot, sparkline } from '../../../src/dashboard/web/core/sparkline.ts'
 import { HISTORY_SAMPLES, type UsageHistory, withSample } from '../../../src/dashboard/web/core/usage-history.ts'
 import { isAtEnd, windowOf } from '../../../src/dashboard/web/core/virtual-window.ts'
@@ -150,6 +150,14 @@ describe('addresses', () => {
     expect(parseRoute('/profiles/coder', '?tab=deaths')).toEqual({ view: 'profile', name: 'coder', tab: 'deaths' })
     expect(parseRoute('/profiles/coder', '?tab=nonsense')).toEqual({ view: 'profile', name: 'coder', tab: 'log' })
     expect(parseRoute('/profiles/../x', '')).toEqual({ view: 'unknown' })
+    const moment = deathPath('coder', '2026-11-22T12:15:18.810Z')
+    expect(parseRoute('/profiles/coder', moment.slice(moment.indexOf('?')))).toEqual({
+      view: 'profile',
+      name: 'coder',
+      tab: 'log',
+      until: '2026-11-22T12:15:19.810Z',
+    })
+    expect(parseRoute('/profiles/coder', '?until=yesterday')).toEqual({ view: 'profile', name: 'coder', tab: 'log' })
     expect(parseRoute('/nothing', '')).toEqual({ view: 'unknown' })
   })
   test('of profiles are read back as what they were made of', () => {

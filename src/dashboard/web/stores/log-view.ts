@@ -48,8 +48,11 @@ export interface LogView {
   close(): void
 }
 
-/** @param path of the log in the API: `/api/profiles/coder/logs` */
-export function openLog(client: Client, path: string): LogView {
+/**
+ * @param path of the log in the API: `/api/profiles/coder/logs`
+ * @param until begins with what was written up to then, held; absent: with the live log
+ */
+export function openLog(client: Client, path: string, until?: string): LogView {
   const buffer = new LogBuffer(MAX_LINES)
   const snapshot = signal<LogSnapshot>({ version: 0, shift: 0, added: 0 })
   const connection = signal<Connection>({ state: 'connecting' })
@@ -90,6 +93,31 @@ export function openLog(client: Client, path: string): LogView {
     changed(0, buffer.shown.length - shownBefore)
   }
 
+  /** Shows a page that does not go on with the live log. */
+  const showPage = async (query: { readonly until: string } | { readonly search: string }): Promise<void> => {
+    const mine = ++generation
+    waiting = undefined
+    following.value = false
+    behind.value = 0
+    olderState.value = 'loading'
+    try {
+      const page = await read(query)
+      if (mine !== generation) return
+      failure.value = undefined
+      detached = true
+      buffer.clear()
+      buffer.append(page.lines)
+      before = page.before
+      olderState.value = before === undefined ? 'none' : 'some'
+      // Of a moment the last lines are wanted.
+      changed('until' in query ? buffer.shown.length : 0)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      olderState.value = 'none'
+      failure.value = error.message
+    }
+  }
+
   const letGo = (): void => {
     before = undefined
     olderState.value = 'let-go'
@@ -97,6 +125,7 @@ export function openLog(client: Client, path: string): LogView {
 
   const read = (query: {
     readonly before?: string | undefined
+    readonly until?: string | undefined
     readonly search?: string | undefined
   }): Promise<LogPage> => client.get<LogPage>(path, { lines: PAGE_LINES, ...query })
 
@@ -159,6 +188,8 @@ export function openLog(client: Client, path: string): LogView {
     },
   })
 
+  if (until !== undefined) void showPage({ until })
+
   return {
     buffer,
     snapshot,
@@ -215,26 +246,8 @@ export function openLog(client: Client, path: string): LogView {
     },
     async searchHistory(text) {
       if (text === '') return this.resume()
-      const mine = ++generation
-      waiting = undefined
-      following.value = false
-      behind.value = 0
       searched.value = text
-      olderState.value = 'loading'
-      try {
-        const page = await read({ search: text })
-        if (mine !== generation) return
-        failure.value = undefined
-        buffer.clear()
-        buffer.append(page.lines)
-        before = page.before
-        olderState.value = before === undefined ? 'none' : 'some'
-        changed()
-      } catch (error) {
-        if (!(error instanceof Failure)) throw error
-        olderState.value = 'none'
-        failure.value = error.message
-      }
+      await showPage({ search: text })
     },
     close: () => stream.close(),
   }

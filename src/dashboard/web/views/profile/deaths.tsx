@@ -1,6 +1,7 @@
 import { useEffect } from 'preact/hooks'
 import type { Deaths as DeathList, Slot } from '../../../contract/slots.ts'
 import { duration, ending } from '../../core/format.ts'
+import { deathPath } from '../../core/route.ts'
 import { Empty, FailureMessage } from '../../parts/failure.tsx'
 import { Ago, Instant } from '../../parts/time.tsx'
 import { useApp } from '../../stores/app-context.ts'
@@ -8,7 +9,7 @@ import { useLoaded } from '../../stores/async.ts'
 
 /** The last deaths, the latest first; loaded again with each new one. */
 export function Deaths({ profile, slot }: { readonly profile: string; readonly slot: Slot | undefined }) {
-  const { client } = useApp()
+  const { client, router } = useApp()
   const { value, failure, reload } = useLoaded(profile, () => client.get<DeathList>(`/api/profiles/${profile}/deaths`))
   const last = slot?.lastDeath?.at
   useEffect(() => {
@@ -27,6 +28,9 @@ export function Deaths({ profile, slot }: { readonly profile: string; readonly s
             <th />
             <th>How</th>
             <th>Had been up</th>
+            <th>
+              <span class="unseen">Log</span>
+            </th>
           </tr>
         </thead>
         <tbody>
@@ -42,6 +46,11 @@ export function Deaths({ profile, slot }: { readonly profile: string; readonly s
                 <span class="ending">{ending(death)}</span>
               </td>
               <td class="number">{death.upMs === undefined ? 'never ready' : duration(death.upMs)}</td>
+              <td>
+                <a href={router.href(deathPath(profile, death.at))} data-view>
+                  Log at that moment
+                </a>
+              </td>
             </tr>
           ))}
         </tbody>

@@ -13,12 +13,14 @@ interface LogPaneProps {
   readonly profile: string
   /** In the API; default: a profile of this node. */
   readonly path?: string
+  /** Begins with what was written up to then; absent: with the live log. */
+  readonly until?: string | undefined
 }
 
 /** A profile's live log with its controls. */
-export function LogPane({ profile, path = `/api/profiles/${profile}/logs` }: LogPaneProps) {
+export function LogPane({ profile, path = `/api/profiles/${profile}/logs`, until }: LogPaneProps) {
   const { client } = useApp()
-  const view = useMemo(() => openLog(client, path), [client, path])
+  const view = useMemo(() => openLog(client, path, until), [client, path, until])
   useEffect(() => () => view.close(), [view])
   const chosen = useSignal<Extract<Entry, { kind: 'line' }> | undefined>(undefined)
   const highlight = useSignal('')

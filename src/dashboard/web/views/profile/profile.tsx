@@ -22,7 +22,13 @@ const TITLES: Readonly<Record<ProfileTab, string>> = {
   settings: 'Settings',
 }
 
-export function ProfilePage({ name, tab }: { readonly name: string; readonly tab: ProfileTab }) {
+interface ProfilePageProps {
+  readonly name: string
+  readonly tab: ProfileTab
+  readonly until: string | undefined
+}
+
+export function ProfilePage({ name, tab, until }: ProfilePageProps) {
   const { client, fleet, router } = useApp()
   const isAdmin = useMay()('admin')
   const details = useLoaded(name, () => client.get<ProfileDetails>(`/api/profiles/${name}`))
@@ -64,7 +70,7 @@ export function ProfilePage({ name, tab }: { readonly name: string; readonly tab
           </a>
         ))}
       </nav>
-      {tab === 'log' && <LogPane key={name} profile={name} />}
+      {tab === 'log' && <LogPane key={name} profile={name} until={until} />}
       {tab === 'deaths' && <Deaths key={name} profile={name} slot={slot} />}
       {tab === 'sessions' && <Sessions key={name} profile={name} />}
       {tab === 'settings' && isAdmin && <Settings key={name} profile={name} />}
