@@ -125,6 +125,10 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       const { notifierProgram } = require('#bundle/notifier.cjs') as typeof import('./bundles/notifier.ts')
       return await notifierProgram(meterFacts(context))
     }
+    if (line.args.join(' ') === 'forwarder') {
+      const { forwarderProgram } = require('#bundle/forwarder.cjs') as typeof import('./bundles/forwarder.ts')
+      return await forwarderProgram(meterFacts(context))
+    }
     if (line.args[0] === 'kanban') {
       // Workers and scripts type it all day: half of the whole command line to load.
       const { kanbanLine } = require('#bundle/kanban.cjs') as typeof import('./bundles/kanban.ts')

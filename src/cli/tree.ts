@@ -14,6 +14,7 @@ import { KANBAN_COMMANDS, KANBAN_GROUP } from './commands/kanban/index.ts'
 import { LOGIN_COMMANDS } from './commands/login.ts'
 import { LOG_COMMANDS } from './commands/logs.ts'
 import { NODE_COMMANDS } from './commands/nodes.ts'
+import { FORWARD_COMMANDS } from './commands/notify/forward.ts'
 import { NOTIFY_COMMANDS } from './commands/notify/notify.ts'
 import { PROFILE_COMMANDS } from './commands/profile.ts'
 import { SETUP_COMMANDS } from './commands/setup.ts'
@@ -34,6 +35,7 @@ export const GROUPS: readonly Group[] = [
     alone: 'show',
   },
   KANBAN_GROUP,
+  { name: 'forward', summary: 'Show where the lines of logs are sent' },
   { name: 'notify', summary: 'Show notifications, and send a test message' },
   BACKUP_GROUP,
   UPGRADE_GROUP,
@@ -60,6 +62,7 @@ export const COMMANDS: readonly Command[] = [
   ...LOG_COMMANDS,
   ...NODE_COMMANDS,
   ...NOTIFY_COMMANDS,
+  ...FORWARD_COMMANDS,
   ...TOKEN_COMMANDS,
   ...AUDIT_COMMANDS,
   ...USAGE_COMMANDS,

@@ -1,5 +1,5 @@
 /** Whether a budget lets another request out. Pure. */
-import type { Budget } from '../profile/config/kinds.ts'
+import type { Budget } from '../profile/config/kinds/kinds.ts'
 import { NANOS_PER_USD } from './prices.ts'
 
 /** Sums of what was counted. */

@@ -1,5 +1,5 @@
 /** Answers of the meter itself, in the shape of OpenAI's errors. Pure. */
-import type { Budget } from '../profile/config/kinds.ts'
+import type { Budget } from '../profile/config/kinds/kinds.ts'
 import { periodEndMs, type Reached } from './budget.ts'
 
 export interface Refusal {

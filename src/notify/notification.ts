@@ -1,6 +1,6 @@
 /** Messages, and the facts they are made of. Pure. */
-import type { NotifyEvent, NotifyTarget, Severity } from '../profile/config/notify-kinds.ts'
-import { NOTIFY_EVENTS } from '../profile/config/notify-kinds.ts'
+import type { NotifyEvent, NotifyTarget, Severity } from '../profile/config/kinds/notify-kinds.ts'
+import { NOTIFY_EVENTS } from '../profile/config/kinds/notify-kinds.ts'
 
 /** Something that has happened. */
 export interface Observed {

@@ -1,6 +1,6 @@
 /** The request of a message, as each kind of target takes it. Pure. */
 import { createHmac } from 'node:crypto'
-import type { NotifyPost, Severity } from '../profile/config/notify-kinds.ts'
+import type { NotifyPost, Severity } from '../profile/config/kinds/notify-kinds.ts'
 import type { Notification } from './notification.ts'
 
 export interface PostRequest {

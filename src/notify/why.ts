@@ -1,5 +1,5 @@
 /** Why messages of a target have not arrived, or have. Pure. */
-import { NOTIFY_EVENTS, type NotifyTarget } from '../profile/config/notify-kinds.ts'
+import { NOTIFY_EVENTS, type NotifyTarget } from '../profile/config/kinds/notify-kinds.ts'
 
 /** A message, and what has become of it. */
 export interface LetterRow {

@@ -6,6 +6,9 @@ export const DEFAULT_PROFILE = 'default'
 /** The helper slot that sends notifications. */
 export const NOTIFIER = 'notifier'
 
+/** The helper slot that sends the lines of logs to other servers. */
+export const FORWARDER = 'forwarder'
+
 /** The helper slot that serves the APIs of all profiles on one port. */
 export const FRONT_PORT = 'front-port'
 
@@ -18,6 +21,7 @@ export const RESERVED_NAMES = [
   'dashboard',
   'dispatcher',
   NOTIFIER,
+  FORWARDER,
   FRONT_PORT,
   'meter',
   'exporter',

@@ -3,9 +3,9 @@
  * /etc/hermes/services.yaml. Plain data; durations in ms. docs/services-internals.md describes which part each
  * process reads.
  */
-import type { Announcement } from '../profile/config/kinds.ts'
+import type { Announcement } from '../profile/config/kinds/kinds.ts'
+import type { Dependency } from '../profile/config/kinds/program-kinds.ts'
 import type { ProgramRules } from '../profile/config/program-keys.ts'
-import type { Dependency } from '../profile/config/program-kinds.ts'
 import type { SignalName } from '../system/signals.ts'
 
 /** Services live in slots of this prefix: `service-nginx`. */

@@ -1,5 +1,5 @@
 /** Dependencies between services: missing ones, circles, depth. */
-import type { Dependency } from '../profile/config/program-kinds.ts'
+import type { Dependency } from '../profile/config/kinds/program-kinds.ts'
 import { REPLICA, type ServiceDefinition, type ServiceProblem } from './definition.ts'
 
 export interface Graph {

@@ -3,7 +3,7 @@
  * out. Applying the steps and asking again changes nothing until a state has changed.
  */
 
-import type { Dependency } from '../profile/config/program-kinds.ts'
+import type { Dependency } from '../profile/config/kinds/program-kinds.ts'
 import { isSuccess } from '../slot/ending.ts'
 import type { Slot, SlotState } from '../slot/slot.ts'
 

@@ -17,9 +17,9 @@ import {
   signal,
   variables,
   whole,
-} from '../profile/config/kinds.ts'
+} from '../profile/config/kinds/kinds.ts'
+import { cron, dependencies } from '../profile/config/kinds/program-kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from '../profile/config/program-keys.ts'
-import { cron, dependencies } from '../profile/config/program-kinds.ts'
 import { isRecord } from '../system/text/record.ts'
 
 export interface ServiceKey<T> {

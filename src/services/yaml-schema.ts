@@ -1,5 +1,5 @@
 /** The JSON Schema of services.yaml, generated from the table of keys. Loaded only on demand. */
-import { mapSchema, type Schema } from '../profile/config/kinds.ts'
+import { mapSchema, type Schema } from '../profile/config/kinds/kinds.ts'
 import { keySchema, schemaDocument } from '../profile/config/schema.ts'
 import { SERVICE_NAME } from './definition.ts'
 import { SERVICE_KEYS } from './yaml-keys.ts'

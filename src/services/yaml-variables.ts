@@ -1,5 +1,5 @@
 /** `${NAME}` in services.yaml: values of the container's environment. */
-import type { Kind } from '../profile/config/kinds.ts'
+import type { Kind } from '../profile/config/kinds/kinds.ts'
 import { isRecord } from '../system/text/record.ts'
 
 export type Variables = Readonly<Record<string, string>>

@@ -8,6 +8,7 @@ import { uptime } from 'node:os'
 import { ConsoleWriter } from '../log/io/console.ts'
 import { Journal } from '../log/io/journal.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment/environment.ts'
+import { FORWARDER, NOTIFIER } from '../profile/names.ts'
 import { gatewayOfMain } from '../profile/state/main-gateway.ts'
 import { readOpenRequests } from '../profile/state/open-requests.ts'
 import type { SupervisorStart } from '../protocol/start-up.ts'
@@ -35,8 +36,8 @@ import { WorkersDeadline } from './operator/workers-deadline.ts'
 import { DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import { LimitedLog } from './reconcile/limited-log.ts'
 import { MeterSlot } from './reconcile/meter-slot.ts'
-import { NotifierSlot } from './reconcile/notifier-slot.ts'
 import { ProfileSlots } from './reconcile/profiles.ts'
+import { TargetSlot } from './reconcile/target-slot.ts'
 import { Unwalling } from './reconcile/unwalling.ts'
 import { SlotDirs } from './s6/slot-dir.ts'
 import { ifBootFails } from './services/boot-services.ts'
@@ -209,7 +210,10 @@ export function makeVolume(
   })
   const { launcher, logs } = runs
   const meter = new MeterSlot({ launcher, table })
-  const notifier = new NotifierSlot({ launcher, table })
+  const targets = [
+    new TargetSlot({ slot: NOTIFIER, isWanted: () => launcher.notifies, table }),
+    new TargetSlot({ slot: FORWARDER, isWanted: () => launcher.forwards, table }),
+  ]
   const advice = new StatusAdvice({ table, launcher, profiles, services, hasSocket: start.controlFd !== undefined })
   const life = new VolumeLifecycle({
     start,
@@ -226,7 +230,7 @@ export function makeVolume(
       profiles,
       dispatcher,
       meter,
-      notifier,
+      targets,
       services,
       waiting,
       scheduled,

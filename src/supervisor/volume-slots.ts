@@ -1,7 +1,7 @@
 import type { Journal } from '../log/io/journal.ts'
 import { truthy } from '../profile/environment/environment.ts'
 import { METER } from '../profile/environment/metered.ts'
-import { FRONT_PORT, NOTIFIER } from '../profile/names.ts'
+import { FORWARDER, FRONT_PORT, NOTIFIER } from '../profile/names.ts'
 import { readDesired } from '../profile/state/state.ts'
 import type { SupervisorStart } from '../protocol/start-up.ts'
 import { isOccupied } from '../slot/slot.ts'
@@ -11,8 +11,8 @@ import type { GatewayFiles } from './operator/gateway-files.ts'
 import type { StatusFiles } from './operator/status-files.ts'
 import { DISPATCHER, type DispatcherSlot } from './reconcile/dispatcher-slot.ts'
 import type { MeterSlot } from './reconcile/meter-slot.ts'
-import type { NotifierSlot } from './reconcile/notifier-slot.ts'
 import type { ProfileSlots } from './reconcile/profiles.ts'
+import type { TargetSlot } from './reconcile/target-slot.ts'
 import { watchProfiles } from './reconcile/watch.ts'
 import type { ServiceSlots } from './services/image-services.ts'
 import type { ScheduledGateways } from './services/scheduled-gateways.ts'
@@ -23,7 +23,7 @@ import type { SlotTable } from './slots/table.ts'
 const DASHBOARD = 'dashboard'
 
 /** Helpers that write to the volume. */
-const ON_VOLUME: readonly string[] = [DISPATCHER, METER, NOTIFIER]
+const ON_VOLUME: readonly string[] = [DISPATCHER, METER, NOTIFIER, FORWARDER]
 
 export interface VolumeSlotsOptions {
   readonly start: Pick<SupervisorStart, 'home' | 'foreground' | 'main'>
@@ -35,7 +35,8 @@ export interface VolumeSlotsOptions {
   readonly profiles: ProfileSlots
   readonly dispatcher: DispatcherSlot
   readonly meter: MeterSlot
-  readonly notifier: NotifierSlot
+  /** The slots of the notifier and the forwarder. */
+  readonly targets: readonly TargetSlot[]
   readonly services: ServiceSlots
   readonly waiting: Pick<WaitingGateways, 'begin'>
   readonly scheduled: Pick<ScheduledGateways, 'begin'>
@@ -58,11 +59,11 @@ export class VolumeSlots {
 
   /** Compares the disk with the slots. @returns one line per step */
   reconcile(): readonly string[] {
-    const { dispatcher, meter, notifier, profiles } = this.#options
+    const { dispatcher, meter, targets, profiles } = this.#options
     dispatcher.update()
     const steps = profiles.reconcile()
     meter.poll()
-    notifier.poll()
+    for (const slot of targets) slot.poll()
     return steps
   }
 
@@ -90,7 +91,7 @@ export class VolumeSlots {
   }
 
   #register(isFirst: boolean, reconcile: () => void): void {
-    const { start, container, journal, table, profiles, dispatcher, meter, notifier } = this.#options
+    const { start, container, journal, table, profiles, dispatcher, meter, targets } = this.#options
     const { services, waiting, scheduled, clock } = this.#options
     const { home, foreground, main } = start
     if (isFirst && foreground && main.length === 0) this.#startDefault()
@@ -105,25 +106,25 @@ export class VolumeSlots {
     if (container.HERMES_FRONT_PORT) table.register(FRONT_PORT, true)
     dispatcher.watch()
     meter.watch()
-    notifier.watch()
+    for (const slot of targets) slot.watch()
     services.begin(isFirst)
     waiting.begin()
     scheduled.begin()
     const polled = (): void => {
       dispatcher.poll()
       meter.poll()
-      notifier.poll()
+      for (const slot of targets) slot.poll()
     }
     this.#watch = watchProfiles({ home, clock, changed: reconcile, polled, warn: journal.warn })
   }
 
   /** The lease was another container's for a while and is ours again: what should run does. */
   resume(): void {
-    const { table, files, start, dispatcher, meter, notifier } = this.#options
+    const { table, files, start, dispatcher, meter, targets } = this.#options
     files.hold(false)
     dispatcher.watch()
     meter.watch()
-    notifier.watch()
+    for (const slot of targets) slot.watch()
     this.reconcile()
     for (const { key, slot } of table.entries()) {
       const profile = profileOfSlot(key)
@@ -136,12 +137,12 @@ export class VolumeSlots {
 
   /** The lease is another container's: what uses the volume goes down. */
   stop(): void {
-    const { journal, dispatcher, meter, notifier, table, files } = this.#options
+    const { journal, dispatcher, meter, targets, table, files } = this.#options
     // The state files are the other one's now.
     files.hold(true)
     dispatcher.forget()
     meter.forget()
-    notifier.forget()
+    for (const slot of targets) slot.forget()
     const onVolume = table
       .entries()
       .filter(({ key, job }) => profileOfSlot(key) !== undefined || job !== undefined || ON_VOLUME.includes(key))

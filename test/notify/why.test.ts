@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { type LetterRow, whyText } from '../../src/notify/why.ts'
-import type { NotifyEvent, NotifyTarget } from '../../src/profile/config/notify-kinds.ts'
-import { NOTIFY_EVENTS } from '../../src/profile/config/notify-kinds.ts'
+import type { NotifyEvent, NotifyTarget } from '../../src/profile/config/kinds/notify-kinds.ts'
+import { NOTIFY_EVENTS } from '../../src/profile/config/kinds/notify-kinds.ts'
 
 const AT = Date.UTC(2026, 0, 1)
 const all = Object.keys(NOTIFY_EVENTS) as NotifyEvent[]

@@ -8,8 +8,8 @@ import type { LeaseState, ToInit } from '../../src/protocol/init.ts'
 import type { SlotEvent } from '../../src/slot/slot.ts'
 import { DispatcherSlot } from '../../src/supervisor/reconcile/dispatcher-slot.ts'
 import { MeterSlot } from '../../src/supervisor/reconcile/meter-slot.ts'
-import { NotifierSlot } from '../../src/supervisor/reconcile/notifier-slot.ts'
 import { ProfileSlots } from '../../src/supervisor/reconcile/profiles.ts'
+import { TargetSlot } from '../../src/supervisor/reconcile/target-slot.ts'
 import type { SlotTable } from '../../src/supervisor/slots/table.ts'
 import { VolumeFiles } from '../../src/supervisor/volume-files.ts'
 import { VolumeLifecycle } from '../../src/supervisor/volume-lifecycle.ts'
@@ -58,7 +58,9 @@ function scene(options: { readonly realProfiles?: true; readonly container?: Rec
     profiles: { boot: note('boot'), reconcile: note('reconcile'), close: () => undefined },
     dispatcher: new DispatcherSlot({ home, hasDatabase: false, warn, table: table as unknown as SlotTable }),
     meter: new MeterSlot({ launcher, table: table as unknown as SlotTable }),
-    notifier: new NotifierSlot({ launcher, table: table as unknown as SlotTable }),
+    targets: [
+      new TargetSlot({ slot: 'notifier', isWanted: () => launcher.notifies, table: table as unknown as SlotTable }),
+    ],
     services: { begin: note('services'), stop: () => undefined },
     files: { hold: note('hold'), containerStops: () => undefined, want: () => undefined },
     statusFiles: { flush: () => undefined, writeNow: () => undefined, containerStops: () => undefined },

@@ -20,6 +20,8 @@ export interface TestProfile {
   readonly secrets?: Readonly<Record<string, unknown>>
   /** Likewise `notify:`, in the default profile. */
   readonly notify?: readonly Readonly<Record<string, unknown>>[]
+  /** Likewise `forward:`. */
+  readonly forward?: readonly Readonly<Record<string, unknown>>[]
   /** Defaults to `running`; null writes no desired_state at all. */
   readonly desired?: 'running' | 'stopped' | null
 }

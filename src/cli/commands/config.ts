@@ -10,7 +10,7 @@ import {
 } from '../../profile/config/config.ts'
 import { effectOf, ownerOf, refuseWithoutEffect } from '../../profile/config/effect.ts'
 import { CONFIG_KEYS, type ConfigKey, configKeys } from '../../profile/config/keys.ts'
-import type { Kind } from '../../profile/config/kinds.ts'
+import type { Kind } from '../../profile/config/kinds/kinds.ts'
 import { refusedSecrets, refuseSecretKey } from '../../profile/config/refused-secrets.ts'
 import { listProfiles } from '../../profile/directory/disk.ts'
 import { CONFIG_MODE, configText } from '../../profile/directory/templates.ts'

@@ -1,6 +1,6 @@
 import type { ActionOptions } from '../../control/slot-actions.ts'
 import type { GatewayBundle } from '../../gateway/program.ts'
-import { parseDurationMs } from '../../profile/config/kinds.ts'
+import { parseDurationMs } from '../../profile/config/kinds/kinds.ts'
 import { listProfiles, requireProfile } from '../../profile/directory/disk.ts'
 import { EXIT, HermesError } from '../../system/errors.ts'
 import { profileOfSlot } from '../../system/paths.ts'

@@ -29,7 +29,7 @@ export const dashboardFacts = (context: Context) => ({
 /** Facts that the front port needs. */
 export const frontPortFacts = (context: Context) => ({ ...meterFacts(context), install: context.install })
 
-/** Facts that the meter and the notifier need. */
+/** Facts that the meter, the notifier and the forwarder need. */
 export const meterFacts = ({ home, paths, clock, env, output }: Context) => ({
   home,
   paths,

@@ -12,7 +12,16 @@ import type { Context } from './context.ts'
 /** Logs that every profile has. */
 const OF_PROFILE = ['agent', 'errors', 'current'] as const
 /** Logs that exist once per volume. */
-const OF_VOLUME = ['boot', 'supervisor', 'dashboard', 'dispatcher', 'meter', 'notifier', 'front-port'] as const
+const OF_VOLUME = [
+  'boot',
+  'supervisor',
+  'dashboard',
+  'dispatcher',
+  'meter',
+  'notifier',
+  'forwarder',
+  'front-port',
+] as const
 export const KINDS = [...OF_PROFILE, ...OF_VOLUME] as const
 type Kind = (typeof KINDS)[number]
 
@@ -89,6 +98,7 @@ function volumeLog({ home }: Context, kind: (typeof OF_VOLUME)[number]): LogSour
     case 'dispatcher':
     case 'meter':
     case 'notifier':
+    case 'forwarder':
     case 'front-port':
       return { slot: kind, dir: slotLogDir(home, kind) }
   }

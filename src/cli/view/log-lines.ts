@@ -1,7 +1,7 @@
 import type { LogLine } from '../../log/line.ts'
 import { follow, type LineFacts, readLine } from '../../log/line-facts.ts'
 import { LEVELS, type Level, levelOfWord } from '../../log/line-level.ts'
-import { parseDurationMs } from '../../profile/config/kinds.ts'
+import { parseDurationMs } from '../../profile/config/kinds/kinds.ts'
 import { HermesError } from '../../system/errors.ts'
 
 /** @throws HermesError USAGE */

@@ -8,6 +8,7 @@ import { counter, gauge, type Metric, metricsText } from '../contract/metrics-te
 import { BoardMetrics } from '../kanban/board-metrics.ts'
 import { CpuTotals } from '../live/cpu-totals.ts'
 import { type ApiFacts, askLinesLost } from './facts.ts'
+import { forwardMetrics } from './forward-metrics.ts'
 import { statusIfAny } from './status.ts'
 
 const TYPE = 'text/plain; version=0.0.4; charset=utf-8'
@@ -26,6 +27,7 @@ export function metricsHandlers(facts: ApiFacts): Pick<Handlers, 'metrics'> {
         ...slotMetrics(slots),
         ...(status === undefined ? [] : usageMetrics(facts, slots, cpu)),
         ...meterMetrics(facts.home),
+        ...forwardMetrics(facts.home),
         ...(await boards.read(slots)),
       ]
       return { status: 200, text: metricsText(metrics), type: TYPE }

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, type IncomingMessage, type RequestOptions, request } from 'node:http'
 import { Agent as HttpsAgent, request as requestTls } from 'node:https'
-import type { OpenAiEndpoint } from '../../profile/config/kinds.ts'
+import type { OpenAiEndpoint } from '../../profile/config/kinds/kinds.ts'
 import { type Clock, pause } from '../../system/clock.ts'
 import { hasCode } from '../../system/error-code.ts'
 import { trustedCertificates } from '../../system/net/certificates.ts'

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { dayOf, periodEndMs, periodStart, reachedLimit } from '../../meter/budget.ts'
 import { openUsage, usageFile } from '../../meter/ledger/ledger.ts'
-import type { Budget } from '../../profile/config/kinds.ts'
+import type { Budget } from '../../profile/config/kinds/kinds.ts'
 import { HermesError } from '../../system/errors.ts'
 import type { Profiles } from '../nodes/profiles.ts'
 import type { SpentBudget } from '../tick.ts'

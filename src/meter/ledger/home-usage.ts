@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { loadConfig } from '../../profile/config/config.ts'
-import type { Budget } from '../../profile/config/kinds.ts'
+import type { Budget } from '../../profile/config/kinds/kinds.ts'
 import { listProfiles } from '../../profile/directory/disk.ts'
 import { dayOf, periodStart, reachedLimit, type Spent } from '../budget.ts'
 import { amountsJson, type Grouping, groupUsage, KEY_NAMES, totalUsage, type UsageGroup } from '../report.ts'

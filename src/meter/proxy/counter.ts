@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Budget } from '../../profile/config/kinds.ts'
+import type { Budget } from '../../profile/config/kinds/kinds.ts'
 import type { MeterHolder } from '../../profile/environment/metered.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { Level } from '../../system/level.ts'

@@ -8,7 +8,7 @@ import {
   isSecretsProblem,
   loadConfig,
 } from '../../profile/config/config.ts'
-import type { Budget } from '../../profile/config/kinds.ts'
+import type { Budget } from '../../profile/config/kinds/kinds.ts'
 import { readStoredKeys } from '../../profile/environment/auth-file.ts'
 import { readContainerEnvironment, readDotEnv, slotEnvironment } from '../../profile/environment/environment.ts'
 import { fetchSecrets } from '../../profile/environment/fetch-secrets.ts'

@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { NotifyTarget } from '../../profile/config/notify-kinds.ts'
+import type { NotifyTarget } from '../../profile/config/kinds/notify-kinds.ts'
 import { type Database, databaseError, openDatabase } from '../../system/files/sqlite.ts'
 import {
   type Collected,

@@ -1,5 +1,5 @@
 /** Sends what is due, one message of a target at a time. */
-import type { NotifyTarget } from '../../profile/config/notify-kinds.ts'
+import type { NotifyTarget } from '../../profile/config/kinds/notify-kinds.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { Level } from '../../system/level.ts'
 import type { Letter, Outbox } from '../outbox/outbox.ts'

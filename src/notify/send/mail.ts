@@ -1,7 +1,7 @@
 /** Hands a message to a mail server. */
 import { Socket } from 'node:net'
 import { createTransport } from 'nodemailer'
-import type { MailTarget } from '../../profile/config/notify-kinds.ts'
+import type { MailTarget } from '../../profile/config/kinds/notify-kinds.ts'
 import type { Clock } from '../../system/clock.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import type { Notification } from '../notification.ts'

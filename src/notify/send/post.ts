@@ -7,8 +7,17 @@ import { shownAddress } from './address.ts'
 /** Longest wait for an answer. */
 const ANSWER_MS = 10_000
 
-/** Never rejects. @param signal ends the attempt, which then has failed */
-export async function post({ url, headers, body }: PostRequest, clock: Clock, signal: AbortSignal): Promise<Attempt> {
+/**
+ * Never rejects.
+ * @param signal ends the attempt, which then has failed
+ * @param judge decides what an answer means
+ */
+export async function post(
+  { url, headers, body }: PostRequest,
+  clock: Clock,
+  signal: AbortSignal,
+  judge = attemptOf,
+): Promise<Attempt> {
   const late = new AbortController()
   const cancel = clock.at(clock.nowMs() + ANSWER_MS, () => late.abort())
   try {
@@ -21,7 +30,7 @@ export async function post({ url, headers, body }: PostRequest, clock: Clock, si
       redirect: 'manual',
       signal: AbortSignal.any([late.signal, signal]),
     })
-    const attempt = attemptOf(response.status, response.headers.get('retry-after'), clock.wallMs())
+    const attempt = judge(response.status, response.headers.get('retry-after'), clock.wallMs())
     // It is not read; an answer without end must not keep the connection.
     await response.body?.cancel()
     return attempt
@@ -29,7 +38,7 @@ export async function post({ url, headers, body }: PostRequest, clock: Clock, si
     const why = late.signal.aborted
       ? `does not answer within ${ANSWER_MS / 1000} s`
       : signal.aborted
-        ? 'was not waited for, because the notifier ends'
+        ? 'was not waited for, because the program ends'
         : `cannot be reached: ${reason(error)}`
     return { is: 'failed', text: `${shownAddress(url)} ${why}` }
   } finally {

@@ -1,5 +1,5 @@
 /** One attempt to deliver a message. */
-import type { NotifyTarget } from '../../profile/config/notify-kinds.ts'
+import type { NotifyTarget } from '../../profile/config/kinds/notify-kinds.ts'
 import type { Clock } from '../../system/clock.ts'
 import type { Environment } from '../../system/programs/install.ts'
 import type { Notification } from '../notification.ts'

@@ -3,11 +3,12 @@ import { createRequire } from 'node:module'
 import { readOwnFile, readRegularFile } from '../../system/files/small-file.ts'
 import type { SignalName } from '../../system/signals.ts'
 import { type ConfigProblem, type ConfigValues, defaultValues, isConfigKey, type Ready } from './keys.ts'
-import type { Budget, GiveUpAfter, OpenAiEndpoint } from './kinds.ts'
-import type { NotifyTarget } from './notify-kinds.ts'
+import type { ForwardTarget } from './kinds/forward-kinds.ts'
+import type { Budget, GiveUpAfter, OpenAiEndpoint } from './kinds/kinds.ts'
+import type { NotifyTarget } from './kinds/notify-kinds.ts'
+import type { Dependency, SecretSource, Secrets } from './kinds/program-kinds.ts'
 import { readPlainLines } from './plain-lines.ts'
 import { type ProgramRules, programRules } from './program-keys.ts'
-import type { Dependency, SecretSource, Secrets } from './program-kinds.ts'
 
 /** Settings of a profile's gateway; durations in ms. */
 export interface GatewayConfig extends ProgramRules {
@@ -74,6 +75,8 @@ export interface ProfileConfig {
   readonly kanban: KanbanConfig
   /** Where notifications go; read only from the default profile. */
   readonly notify: readonly NotifyTarget[]
+  /** Where the lines of logs are sent; read only from the default profile. */
+  readonly forward: readonly ForwardTarget[]
   /**
    * `HERMES_DASHBOARD_*` variable → its value in config.yaml; only those that are set. The variable takes precedence.
    */
@@ -286,6 +289,7 @@ function assemble(v: ConfigValues, isClosed = false): ProfileConfig {
       nodeLeaseMs: v['kanban.node_lease'],
     },
     notify: v.notify,
+    forward: v.forward,
     dashboard,
   }
 }

@@ -19,6 +19,7 @@ export function effectOf(key: string, profile: string): Effect {
   if (section === 'kanban' || key === 'agent.pool')
     return { when: 'from the next tick of the dispatcher', next: 'hermes kanban dispatch' }
   if (section === 'notify') return { when: 'within two seconds', next: 'hermes notify list' }
+  if (section === 'forward') return { when: 'within two seconds', next: 'hermes forward list' }
   if (section === 'dashboard') return { when: 'from the next start of the dashboard', next: 'hermes dashboard restart' }
   if (section === 'budget')
     return {

@@ -2,6 +2,7 @@
  * Every key of config.yaml: the one source of types, defaults, the seeded file, the schema and the table in
  * docs/configuration.md.
  */
+import { type ForwardTarget, forward } from './kinds/forward-kinds.ts'
 import {
   type Announcement,
   budget,
@@ -22,10 +23,10 @@ import {
   variables,
   whole,
   wholeOrText,
-} from './kinds.ts'
-import { type NotifyTarget, notify } from './notify-kinds.ts'
+} from './kinds/kinds.ts'
+import { type NotifyTarget, notify } from './kinds/notify-kinds.ts'
+import { cron, dependencies, type Secrets, secrets } from './kinds/program-kinds.ts'
 import { PROGRAM_KEYS, type ProgramKeyName, type ProgramValue } from './program-keys.ts'
-import { cron, dependencies, type Secrets, secrets } from './program-kinds.ts'
 
 export type Ready = { readonly by: 'auto' } | Announcement
 
@@ -214,6 +215,14 @@ export const CONFIG_KEYS = {
       [],
       '[]',
       'where notifications go: a webhook, ntfy, Slack, Discord, Gotify or a command, and of which events and profiles',
+    ),
+  ),
+  forward: shared(
+    key<readonly ForwardTarget[]>(
+      forward,
+      [],
+      '[]',
+      'where the lines of logs are sent as well: a syslog server, Loki or an OTLP endpoint, and those of which profiles',
     ),
   ),
   'dashboard.enabled': variable('HERMES_DASHBOARD', flag),

@@ -5,7 +5,7 @@
  * decides: it alone reports problems.
  */
 import { CONFIG_KEYS, type ConfigValues, configKeys, defaultValues, isConfigKey } from './keys.ts'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kinds/kinds.ts'
 
 interface Section {
   /** `gateway.`; empty for the whole file. */

@@ -3,8 +3,8 @@
  * This table is the reason why they mean the same in both.
  */
 
-import { duration, type Kind, oneOf } from './kinds.ts'
-import { type Liveness, liveness, niceness, type Rlimits, rlimits, size, watchedPaths } from './program-kinds.ts'
+import { duration, type Kind, oneOf } from './kinds/kinds.ts'
+import { type Liveness, liveness, niceness, type Rlimits, rlimits, size, watchedPaths } from './kinds/program-kinds.ts'
 
 interface ProgramKey<T> {
   readonly kind: Kind<T>

@@ -1,6 +1,6 @@
 /** The JSON Schema of config.yaml, generated from the table of keys. Loaded only on demand. */
 import { CONFIG_KEYS, configKeys } from './keys.ts'
-import { type Kind, mapSchema, type Schema } from './kinds.ts'
+import { type Kind, mapSchema, type Schema } from './kinds/kinds.ts'
 
 /** Schema of a key in either file, for editors: an empty key means its default. */
 export const keySchema = ({

@@ -1,6 +1,6 @@
 /** YAML as config.yaml and services.yaml are read: what is in the text, where, and what a key takes of it. */
 import { type Document, isMap, isScalar, isSeq, LineCounter, type Node, type Pair, parseDocument, visit } from 'yaml'
-import type { Kind } from './kinds.ts'
+import type { Kind } from './kinds/kinds.ts'
 import { isTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 
 export interface Place {

@@ -2,7 +2,7 @@
 import { isMap, type Pair, type YAMLMap, type YAMLSeq } from 'yaml'
 import { nearest } from '../../system/text/nearest.ts'
 import type { ConfigProblem } from './keys.ts'
-import type { Items, Kind } from './kinds.ts'
+import type { Items, Kind } from './kinds/kinds.ts'
 import { isEmpty, nameOf, type YamlText } from './yaml-document.ts'
 
 type Problem = Omit<ConfigProblem, 'file'>

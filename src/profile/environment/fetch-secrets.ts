@@ -5,7 +5,7 @@ import type { Clock } from '../../system/clock.ts'
 import { MAX_SECRET_BYTES, readSecretFile, secretText } from '../../system/files/secret-file.ts'
 import { oneLine } from '../../system/text/foreign-text.ts'
 import { knownTexts, redactor, secretsOf } from '../../system/text/redact.ts'
-import type { SecretSource, Secrets } from '../config/program-kinds.ts'
+import type { SecretSource, Secrets } from '../config/kinds/program-kinds.ts'
 import { requireOwnDirectory } from '../walled.ts'
 import { commandText, runSecretCommand } from './secret-command.ts'
 

@@ -1,4 +1,4 @@
-import type { Check } from '../../profile/config/kinds.ts'
+import type { Check } from '../../profile/config/kinds/kinds.ts'
 import type { Clock } from '../../system/clock.ts'
 import { unlessCode } from '../../system/error-code.ts'
 import { childEnding, type Kernel } from '../../system/native/child-ending.ts'

@@ -1,4 +1,4 @@
-import type { Liveness, Probe } from '../../profile/config/program-kinds.ts'
+import type { Liveness, Probe } from '../../profile/config/kinds/program-kinds.ts'
 import type { Health } from '../../protocol/control.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'

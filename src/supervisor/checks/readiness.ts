@@ -1,5 +1,5 @@
 import type { Context } from 'node:vm'
-import { type Check, PATTERN_FLAGS } from '../../profile/config/kinds.ts'
+import { type Check, PATTERN_FLAGS } from '../../profile/config/kinds/kinds.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'
 import type { Kernel } from '../../system/native/child-ending.ts'
 import type { Readiness } from '../launch/launch.ts'

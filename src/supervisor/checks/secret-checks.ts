@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import type { Secrets } from '../../profile/config/program-kinds.ts'
+import type { Secrets } from '../../profile/config/kinds/program-kinds.ts'
 import type { CheckedSecrets } from '../../profile/environment/slot-secrets.ts'
 import { type Clock, inTime } from '../../system/clock.ts'
 import { unlessCode } from '../../system/error-code.ts'

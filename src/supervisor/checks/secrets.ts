@@ -1,4 +1,4 @@
-import type { Secrets } from '../../profile/config/program-kinds.ts'
+import type { Secrets } from '../../profile/config/kinds/program-kinds.ts'
 import { readRecord } from '../../profile/environment/secrets-record.ts'
 import { type Child, childOf, type Slot, type SlotEvent } from '../../slot/slot.ts'
 import type { Cancel, Clock } from '../../system/clock.ts'

@@ -1,6 +1,6 @@
 import type { GatewayConfig } from '../../profile/config/config.ts'
+import type { Dependency, Liveness, Secrets } from '../../profile/config/kinds/program-kinds.ts'
 import type { ProgramRules } from '../../profile/config/program-keys.ts'
-import type { Dependency, Liveness, Secrets } from '../../profile/config/program-kinds.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import { LONGEST_MS } from '../../protocol/init.ts'
 import { FINISH_TIMEOUT_MS, type ServiceReadiness, type ServiceRules } from '../../services/definition.ts'

@@ -133,6 +133,11 @@ export class Launcher {
     return this.#configs.of(DEFAULT_PROFILE).notify.length > 0
   }
 
+  /** Likewise of targets that get the lines of logs. */
+  get forwards(): boolean {
+    return this.#configs.of(DEFAULT_PROFILE).forward.length > 0
+  }
+
   forget(slot: string): void {
     const profile = profileOfSlot(slot)
     if (profile !== undefined) this.#configs.forget(profile)

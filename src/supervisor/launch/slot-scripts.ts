@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import type { GatewayConfig } from '../../profile/config/config.ts'
-import type { Secrets } from '../../profile/config/program-kinds.ts'
+import type { Secrets } from '../../profile/config/kinds/program-kinds.ts'
 import {
   readContainerEnvironment,
   readDotEnv,
@@ -11,7 +11,7 @@ import { issueToken, METER, type MeterHolder, meteredAccess } from '../../profil
 import { closeSecretFiles } from '../../profile/environment/secret-files.ts'
 import { RECORD_FILE } from '../../profile/environment/secrets-record.ts'
 import type { SlotSecretsFacts } from '../../profile/environment/slot-secrets.ts'
-import { FRONT_PORT, NOTIFIER } from '../../profile/names.ts'
+import { FORWARDER, FRONT_PORT, NOTIFIER } from '../../profile/names.ts'
 import type { JobSpec } from '../../protocol/control.ts'
 import type { RuntimeIdentity } from '../../protocol/start-up.ts'
 import type { Slot } from '../../slot/slot.ts'
@@ -76,11 +76,12 @@ const helperCommands: Readonly<Record<string, readonly string[]>> = {
   dispatcher: ['kanban', 'dispatcher'],
   [METER]: ['meter'],
   [NOTIFIER]: ['notifier'],
+  [FORWARDER]: ['forwarder'],
   [FRONT_PORT]: ['front-port'],
 }
 
 /** They read it themselves when they need a value of it, which keeps secrets out of their scripts. */
-const READ_NO_DOT_ENV: readonly string[] = [METER, NOTIFIER, FRONT_PORT]
+const READ_NO_DOT_ENV: readonly string[] = [METER, NOTIFIER, FORWARDER, FRONT_PORT]
 
 /** Slots of programs of our own that serve all profiles. */
 export const HELPERS: readonly string[] = Object.keys(helperCommands)

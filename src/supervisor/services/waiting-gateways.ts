@@ -1,4 +1,4 @@
-import type { Dependency } from '../../profile/config/program-kinds.ts'
+import type { Dependency } from '../../profile/config/kinds/program-kinds.ts'
 import { serviceOfSlot, serviceSlot } from '../../services/definition.ts'
 import { dependedOn, isSatisfied } from '../../services/plan.ts'
 import { isOccupied, type SlotEvent } from '../../slot/slot.ts'

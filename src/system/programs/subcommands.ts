@@ -30,6 +30,8 @@ export const SUBCOMMANDS = [
   'front-port',
   'notifier',
   'notify',
+  'forwarder',
+  'forward',
   'backup',
   'restore',
   'why',

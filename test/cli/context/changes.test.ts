@@ -54,6 +54,8 @@ const OTHERS = [
   'kanban watch',
   'kanban why',
   'kanban work',
+  'forward list',
+  'forwarder',
   'logs',
   'meter',
   'nodes',

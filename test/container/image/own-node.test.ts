@@ -82,7 +82,8 @@ test('no program of ours opens an inspector at USR1, in whatever way it was star
     files: {
       key: 'k'.repeat(40),
       desired_state: 'running\n',
-      'config.yaml': 'notify: [{name: ops, to: exec, command: ["true"]}]\n',
+      'config.yaml':
+        'notify: [{name: ops, to: exec, command: ["true"]}]\nforward: [{name: a, to: syslog, url: "udp://127.0.0.1:9"}]\n',
       'profiles/coder/config.yaml': 'gateway: {schedule: "0 0 1 1 *"}',
       'profiles/metered/config.yaml': `gateway: {command: [sleep, "100000"]}
 agent: {meter: true, openai: {base_url: "http://127.0.0.1:1/v1", model: none}}
@@ -100,6 +101,7 @@ secrets: {WORD: {file: /opt/data/key}}
     'dashboard',
     'meter',
     'notifier',
+    'forwarder',
     'front-port',
     'service-web-log',
   ])

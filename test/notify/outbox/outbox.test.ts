@@ -5,7 +5,7 @@ import { openOutbox, outboxFile } from '../../../src/notify/outbox/outbox.ts'
 import { readLetters } from '../../../src/notify/outbox/report.ts'
 import { GIVE_UP_MS } from '../../../src/notify/retry.ts'
 import { ALONE_IN_WINDOW, WINDOW_MS } from '../../../src/notify/storm.ts'
-import type { NotifyEvent, NotifyTarget } from '../../../src/profile/config/notify-kinds.ts'
+import type { NotifyEvent, NotifyTarget } from '../../../src/profile/config/kinds/notify-kinds.ts'
 import { quickScratchDir } from '../../support/scratch.ts'
 
 const AT = Date.UTC(2026, 0, 1)

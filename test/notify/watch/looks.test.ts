@@ -9,7 +9,7 @@ import { DISK_NOTE, FULL_BYTES, freeBytesOf, lookAtDisk } from '../../../src/not
 import { LOST_LINES_NOTE, lookAtLostLines } from '../../../src/notify/watch/lost-lines.ts'
 import { lookAtMemory, OOM_NOTE, oomKills } from '../../../src/notify/watch/memory.ts'
 import { lookAtNodes } from '../../../src/notify/watch/nodes.ts'
-import type { Budget } from '../../../src/profile/config/kinds.ts'
+import type { Budget } from '../../../src/profile/config/kinds/kinds.ts'
 import { scratchDir } from '../../support/scratch.ts'
 
 const AT = Date.UTC(2026, 0, 1, 12)

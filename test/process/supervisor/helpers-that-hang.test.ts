@@ -9,7 +9,7 @@ import { stretchedMs, waitFor } from '../../support/wait.ts'
 /** Longer on a busy machine, which may keep a helper from answering. */
 const TIMEOUT_S = Math.ceil(stretchedMs(3000) / 1000)
 
-const HELPERS = ['dashboard', 'dispatcher', 'meter', 'notifier', 'front-port']
+const HELPERS = ['dashboard', 'dispatcher', 'meter', 'notifier', 'forwarder', 'front-port']
 
 test('each helper that has stopped turning its loop is killed after the time-out, with a line, and starts again', async () => {
   await using hermes = await startHermes({
@@ -19,6 +19,7 @@ test('each helper that has stopped turning its loop is killed after the time-out
         gateway: { command: ['sleep', '100000'] },
         agent: { meter: true },
         notify: [{ name: 'ops', to: 'exec', command: ['true'] }],
+        forward: [{ name: 'central', to: 'syslog', url: 'udp://127.0.0.1:9' }],
       },
     ],
     env: {

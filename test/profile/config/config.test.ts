@@ -11,7 +11,7 @@ import {
 } from '../../../src/profile/config/config.ts'
 import { setConfigValue } from '../../../src/profile/config/edit/edit.ts'
 import { configKeys } from '../../../src/profile/config/keys.ts'
-import { parseDurationMs } from '../../../src/profile/config/kinds.ts'
+import { parseDurationMs } from '../../../src/profile/config/kinds/kinds.ts'
 import { configJsonSchema } from '../../../src/profile/config/schema.ts'
 import { configText, describedConfigText } from '../../../src/profile/directory/templates.ts'
 import { HermesError } from '../../../src/system/errors.ts'

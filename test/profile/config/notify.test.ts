@@ -2,7 +2,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { expect, test } from 'vitest'
 import { configProblemText, parseConfig } from '../../../src/profile/config/config.ts'
 import { setConfigValue } from '../../../src/profile/config/edit/edit.ts'
-import { NOTIFY_EVENTS, shownTarget } from '../../../src/profile/config/notify-kinds.ts'
+import { NOTIFY_EVENTS, shownTarget } from '../../../src/profile/config/kinds/notify-kinds.ts'
 import { configJsonSchema } from '../../../src/profile/config/schema.ts'
 
 const read = (text: string) => {

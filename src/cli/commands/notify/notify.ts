@@ -8,7 +8,7 @@ import type { NotifierBundle } from '../../../notify/program/notifier-program.ts
 import { addressOf, variableOf } from '../../../notify/send/address.ts'
 import { type LetterRow, whyText } from '../../../notify/why.ts'
 import { configProblemText, loadConfig } from '../../../profile/config/config.ts'
-import { NOTIFY_EVENTS, type NotifyTarget, shownTarget } from '../../../profile/config/notify-kinds.ts'
+import { NOTIFY_EVENTS, type NotifyTarget, shownTarget } from '../../../profile/config/kinds/notify-kinds.ts'
 import { readContainerEnvironment, readDotEnv } from '../../../profile/environment/environment.ts'
 import { NOTIFIER } from '../../../profile/names.ts'
 import { HermesError } from '../../../system/errors.ts'

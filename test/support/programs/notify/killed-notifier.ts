@@ -5,7 +5,7 @@ import { openOutbox } from '../../../../src/notify/outbox/outbox.ts'
 import { Courier } from '../../../../src/notify/program/courier.ts'
 import { send } from '../../../../src/notify/send/send.ts'
 import { type SlotMemory, watchSlot } from '../../../../src/notify/slot-watch.ts'
-import type { NotifyTarget } from '../../../../src/profile/config/notify-kinds.ts'
+import type { NotifyTarget } from '../../../../src/profile/config/kinds/notify-kinds.ts'
 import { systemClock } from '../../../../src/system/clock.ts'
 
 const [home = '', url = '', slots = '', point = ''] = process.argv.slice(2)

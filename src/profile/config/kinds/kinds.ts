@@ -3,10 +3,10 @@
  * and a schema for editors.
  */
 
-import { LONGEST_MS } from '../../protocol/init.ts'
-import { parseAddress } from '../../system/net/address.ts'
-import { parseSignal, type SignalName } from '../../system/signals.ts'
-import { isRecord } from '../../system/text/record.ts'
+import { LONGEST_MS } from '../../../protocol/init.ts'
+import { parseAddress } from '../../../system/net/address.ts'
+import { parseSignal, type SignalName } from '../../../system/signals.ts'
+import { isRecord } from '../../../system/text/record.ts'
 
 /** JSON Schema, draft 2020-12. */
 export type Schema = { readonly [keyword: string]: unknown }

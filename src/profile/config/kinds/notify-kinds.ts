@@ -1,7 +1,21 @@
 /** The kinds of value below `notify` in config.yaml: where notifications go, and which. */
-import { isRecord } from '../../system/text/record.ts'
-import { DEFAULT_PROFILE, isProfileName } from '../names.ts'
-import { commandLine, type Kind, mapSchema, oneOf, type Schema, VARIABLE } from './kinds.ts'
+import { commandLine, type Kind, mapSchema, oneOf, type Schema } from './kinds.ts'
+import {
+  ADDRESSES,
+  type AddressSource,
+  type Fields,
+  fieldSchemas,
+  type Item,
+  listOf,
+  named,
+  path,
+  profiles,
+  readTargets,
+  shownSource,
+  sourceOf,
+  uniquely,
+  variable,
+} from './target-fields.ts'
 
 /** Events that can be notified of, with how bad they are. */
 export const NOTIFY_EVENTS = {
@@ -26,9 +40,6 @@ const POSTS = ['webhook', 'ntfy', 'slack', 'discord', 'gotify'] as const
 export type NotifyPost = (typeof POSTS)[number]
 const WAYS = [...POSTS, 'mail', 'exec'] as const
 type NotifyWay = (typeof WAYS)[number]
-
-/** Where an address comes from; a file is absolute, or relative to the data directory. */
-export type AddressSource = { readonly value: string } | { readonly env: string } | { readonly file: string }
 
 interface TargetFacts {
   readonly name: string
@@ -60,13 +71,6 @@ export interface MailTarget extends TargetFacts {
   readonly recipients: readonly string[]
 }
 
-const NAME = /^[a-z0-9][a-z0-9_-]{0,63}$/
-const named: Kind<string> = {
-  expected: 'a name of lower-case letters, digits, - and _, such as ops',
-  read: (value) => (typeof value === 'string' && NAME.test(value) ? value : undefined),
-  schema: { type: 'string', pattern: NAME.source },
-}
-
 const POST_URL = { start: /^https?:\/\//, expected: 'a URL that begins with http:// or https://' }
 const MAIL_URL = { start: /^smtps?:\/\/[^/]/, expected: 'a URL that begins with smtp:// or smtps://' }
 const urlOf = (to: NotifyWay) => (to === 'mail' ? MAIL_URL : POST_URL)
@@ -87,34 +91,11 @@ export function notifyUrlProblem(text: string, to: NotifyWay): string | undefine
   return isUrl(text, kind) ? undefined : `has no ${kind.expected.slice('a '.length)}`
 }
 
-const variable: Kind<string> = {
-  expected: 'the name of a variable, such as OPS_URL',
-  read: (value) => (typeof value === 'string' && VARIABLE.test(value) ? value : undefined),
-  schema: { type: 'string', pattern: VARIABLE.source },
-  // The secret itself may have been written in its place.
-  secret: true,
-}
-
-const path: Kind<string> = {
-  expected: 'a path',
-  read: (value) => (typeof value === 'string' && value !== '' && !value.includes('\0') ? value : undefined),
-  schema: { type: 'string', minLength: 1 },
-  secret: true,
-}
-
 const events: Kind<readonly NotifyEvent[]> = {
   expected: `a list of ${EVENTS.slice(0, -1).join(', ')} and ${EVENTS.at(-1)}`,
   read: (value) => listOf(value, (one) => EVENTS.find((event) => event === one)),
   schema: { type: 'array', minItems: 1, items: { enum: EVENTS } },
 }
-
-const profiles: Kind<readonly string[]> = {
-  expected: 'a list of profiles, such as [coder, writer]',
-  read: (value) => listOf(value, (one) => (isProfile(one) ? one : undefined)),
-  schema: { type: 'array', minItems: 1, items: { type: 'string' } },
-}
-const isProfile = (value: unknown): value is string =>
-  typeof value === 'string' && (value === DEFAULT_PROFILE || isProfileName(value))
 
 /** No spaces, quotes, brackets or lists: such an address is a header or a second recipient. */
 const MAIL = /^[^\s<>()[\]\\,;:"@]+@[^\s<>()[\]\\,;:"@]+$/
@@ -130,12 +111,7 @@ const recipients: Kind<readonly string[]> = {
   schema: { oneOf: [sender.schema, { type: 'array', minItems: 1, items: sender.schema }] },
 }
 
-function listOf<T>(value: unknown, read: (one: unknown) => T | undefined): readonly T[] | undefined {
-  const all = Array.isArray(value) ? value.map(read) : []
-  return all.length > 0 && all.every((one) => one !== undefined) ? (all as readonly T[]) : undefined
-}
-
-const FIELDS: Readonly<Record<string, Kind<unknown>>> = {
+const FIELDS: Fields = {
   name: named,
   to: oneOf(...WAYS),
   url: address,
@@ -148,12 +124,9 @@ const FIELDS: Readonly<Record<string, Kind<unknown>>> = {
   events,
   profiles,
 }
-const ADDRESSES = ['url', 'url_env', 'url_file'] as const
 const MAIL_FIELDS = ['mail_from', 'mail_to'] as const
 /** Ways with a key, a token or a password. */
 const WITH_SECRET: readonly NotifyWay[] = ['webhook', 'ntfy', 'gotify', 'mail']
-
-type Item = Readonly<Record<string, unknown>>
 
 /** @param item whose fields are right one by one @returns the target, or the problem */
 function targetOf(item: Item): NotifyTarget | string {
@@ -181,56 +154,25 @@ function targetOf(item: Item): NotifyTarget | string {
   if (to === 'mail' && mail.length < MAIL_FIELDS.length) return 'mail needs mail_from and mail_to, mail addresses'
   if (item.url !== undefined && notifyUrlProblem(item.url as string, to) !== undefined)
     return `${to} needs ${urlOf(to).expected}`
-  const source = {
-    ...(item.url !== undefined && { value: item.url as string }),
-    ...(item.url_env !== undefined && { env: item.url_env as string }),
-    ...(item.url_file !== undefined && { file: item.url_file as string }),
-  } as AddressSource
-  const sent = { ...facts, address: source, secretEnv: (item.secret_env as string | undefined) ?? null }
+  const sent = { ...facts, address: sourceOf(item), secretEnv: (item.secret_env as string | undefined) ?? null }
   if (to !== 'mail') return { ...sent, to }
   return { ...sent, to, sender: item.mail_from as string, recipients: item.mail_to as readonly string[] }
 }
 
-/** @param before the targets above it in the file */
-function checkItem(item: Item, before: readonly NotifyTarget[]): NotifyTarget | string {
-  const target = targetOf(item)
-  if (typeof target === 'string' || !before.some(({ name }) => name === target.name)) return target
-  return `there is another target with the name ${target.name}`
-}
+const judge = uniquely(targetOf)
 
 export const notify: Kind<readonly NotifyTarget[]> = {
   expected: 'a list of targets such as [{name: ops, to: webhook, url_env: OPS_URL, events: [parked]}]',
-  read(value) {
-    if (!Array.isArray(value)) return undefined
-    const found: NotifyTarget[] = []
-    for (const one of value) {
-      const item = isRecord(one) ? readFields(one) : undefined
-      const target = item === undefined ? 'it is not a map' : checkItem(item, found)
-      if (typeof target === 'string') return undefined
-      found.push(target)
-    }
-    return found
-  },
+  read: (value) => readTargets(value, FIELDS, judge),
   schema: { type: 'array', items: itemSchema() },
-  items: { fields: FIELDS, check: (item, before) => checkItem(item, before as readonly NotifyTarget[]) },
+  items: { fields: FIELDS, check: (item, before) => judge(item, before as readonly NotifyTarget[]) },
   converted: true,
   secret: true,
   shown: (targets) => (targets as readonly NotifyTarget[]).map(shownTarget),
 }
 
-function readFields(value: Record<string, unknown>): Item | undefined {
-  const read: Record<string, unknown> = {}
-  for (const [name, one] of Object.entries(value)) {
-    const field = Object.hasOwn(FIELDS, name) ? FIELDS[name]?.read(one) : undefined
-    if (field === undefined) return undefined
-    read[name] = field
-  }
-  return read
-}
-
 function itemSchema(): Schema {
-  const properties = Object.fromEntries(Object.entries(FIELDS).map(([name, { schema }]) => [name, schema]))
-  return { ...mapSchema(properties, 'name', 'to'), oneOf: WAYS.map(waySchema) }
+  return { ...mapSchema(fieldSchemas(FIELDS), 'name', 'to'), oneOf: WAYS.map(waySchema) }
 }
 
 /** As {@link targetOf} judges it. */
@@ -258,13 +200,10 @@ export function shownTarget(target: NotifyTarget): Readonly<Record<string, unkno
   return {
     name,
     to,
-    ...(to === 'exec' ? { command: target.command } : shownAddress(target.address)),
+    ...(to === 'exec' ? { command: target.command } : shownSource(target.address)),
     ...(to !== 'exec' && target.secretEnv !== null && { secret_env: target.secretEnv }),
     ...(to === 'mail' && { mail_from: target.sender, mail_to: target.recipients }),
     events: some,
     ...(of !== null && { profiles: of }),
   }
 }
-
-const shownAddress = (source: AddressSource): Readonly<Record<string, string>> =>
-  'value' in source ? { url: '****' } : 'env' in source ? { url_env: source.env } : { url_file: source.file }

@@ -2,8 +2,8 @@
 
 import { createRequire } from 'node:module'
 import { normalize } from 'node:path'
-import { isExportable } from '../../system/programs/sh-environment.ts'
-import { isRecord } from '../../system/text/record.ts'
+import { isExportable } from '../../../system/programs/sh-environment.ts'
+import { isRecord } from '../../../system/text/record.ts'
 import {
   CHECK_SCHEMAS,
   CHECKS,
@@ -95,10 +95,10 @@ export const cron: Kind<string> = {
 }
 
 /** Loaded for a file that has a schedule; as a plain import it would cost every program that reads settings. */
-function cronReader(): typeof import('../../system/text/cron.ts') {
-  type Reader = typeof import('../../system/text/cron.ts')
-  if (typeof require === 'function') return require('../../system/text/cron.ts') as Reader
-  return createRequire(import.meta.url)('../../system/text/cron.ts') as Reader
+function cronReader(): typeof import('../../../system/text/cron.ts') {
+  type Reader = typeof import('../../../system/text/cron.ts')
+  if (typeof require === 'function') return require('../../../system/text/cron.ts') as Reader
+  return createRequire(import.meta.url)('../../../system/text/cron.ts') as Reader
 }
 
 const UNTIL = ['ready', 'started', 'completed'] as const

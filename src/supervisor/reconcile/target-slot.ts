@@ -1,20 +1,21 @@
-import { NOTIFIER } from '../../profile/names.ts'
-import type { Launcher } from '../launch/launcher.ts'
 import type { SlotTable } from '../slots/table.ts'
 
-export interface NotifierSlotOptions {
-  readonly launcher: Pick<Launcher, 'notifies'>
+export interface TargetSlotOptions {
+  /** Key of the slot. */
+  readonly slot: string
+  /** Whether the default profile has targets for it now. */
+  readonly isWanted: () => boolean
   readonly table: Pick<SlotTable, 'get' | 'register' | 'dispatch' | 'setNormallyUp'>
 }
 
-/** Keeps the notifier's slot in step with `notify` of the default profile: up while there is a target. */
-export class NotifierSlot {
-  readonly #options: NotifierSlotOptions
+/** Keeps the slot of a helper in step with its list of targets in the default profile: up while there is one. */
+export class TargetSlot {
+  readonly #options: TargetSlotOptions
   #watched = false
   /** The last request to the slot; an operator's command after it stays in effect until the file changes. */
   #wanted: boolean | undefined
 
-  constructor(options: NotifierSlotOptions) {
+  constructor(options: TargetSlotOptions) {
     this.#options = options
   }
 
@@ -26,14 +27,14 @@ export class NotifierSlot {
 
   /** Called every two seconds. */
   poll(): void {
-    const { launcher, table } = this.#options
+    const { slot, isWanted, table } = this.#options
     if (!this.#watched) return
-    const wanted = launcher.notifies
+    const wanted = isWanted()
     if (wanted === this.#wanted) return
-    if (wanted || table.get(NOTIFIER) !== undefined) {
-      table.register(NOTIFIER)
-      table.setNormallyUp(NOTIFIER, wanted)
-      table.dispatch(NOTIFIER, { type: 'want', wanted: wanted ? 'up' : 'down' })
+    if (wanted || table.get(slot) !== undefined) {
+      table.register(slot)
+      table.setNormallyUp(slot, wanted)
+      table.dispatch(slot, { type: 'want', wanted: wanted ? 'up' : 'down' })
     }
     this.#wanted = wanted
   }
