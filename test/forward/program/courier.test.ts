@@ -34,7 +34,7 @@ const hasty: Clock = {
   },
 }
 
-type Outcome = 'taken' | 'failed' | 'refused' | 'killed before' | 'killed after'
+type Outcome = 'taken' | 'failed' | 'failed at the end' | 'refused' | 'killed before' | 'killed after'
 class Killed extends Error {}
 
 /** Real log files and a real store; a target and a process that fail as the test wants. */
@@ -77,7 +77,8 @@ function scene({ isNew = false, maxBytes = 400, archives = 10_000 } = {}) {
       const outcome = outcomes[at++] ?? 'taken'
       looks = 0
       if (outcome === 'killed before') throw new Killed()
-      if (outcome === 'failed') return { is: 'failed', text: 'answered 503' }
+      if (outcome === 'failed at the end') ending.abort()
+      if (outcome.startsWith('failed')) return { is: 'failed', text: 'answered 503' }
       if (outcome === 'refused') return { is: 'refused', text: 'answered 400' }
       for (const { slot, lines } of batch.slots) {
         const own = received.get(slot.slice('gateway-'.length)) ?? []
@@ -123,7 +124,7 @@ function scene({ isNew = false, maxBytes = 400, archives = 10_000 } = {}) {
   }
 }
 
-const outcome = fc.constantFrom<Outcome>('taken', 'failed', 'killed before', 'killed after')
+const outcome = fc.constantFrom<Outcome>('taken', 'failed', 'failed at the end', 'killed before', 'killed after')
 const step = fc.oneof(
   fc.record({ name: fc.constantFrom('a', 'b'), count: fc.integer({ min: 1, max: 40 }) }),
   fc.record({ outcomes: fc.array(outcome, { minLength: 1, maxLength: 4 }) }),
