@@ -109,24 +109,25 @@ async function main(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<nu
       return await dashboardProgram({ ...dashboardFacts(context), options: dashboard, ...(handed && { handed }) })
     }
     if (line.args.join(' ') === 'kanban dispatcher') {
-      const { dispatcherProgram } = require('#bundle/dispatcher.cjs') as typeof import('./bundles/dispatcher.ts')
+      const { dispatcherProgram } =
+        require('#bundle/dispatcher.cjs') as typeof import('./bundles/helpers/dispatcher.ts')
       const database = handed?.secrets.HERMES_KANBAN_DATABASE
       return await dispatcherProgram({ ...dispatcherFacts(context), ...(database !== undefined && { database }) })
     }
     if (line.args.join(' ') === 'meter') {
-      const { meterProgram } = require('#bundle/meter.cjs') as typeof import('./bundles/meter.ts')
+      const { meterProgram } = require('#bundle/meter.cjs') as typeof import('./bundles/helpers/meter.ts')
       return await meterProgram(meterFacts(context))
     }
     if (line.args.join(' ') === 'front-port') {
-      const { frontPortProgram } = require('#bundle/front-port.cjs') as typeof import('./bundles/front-port.ts')
+      const { frontPortProgram } = require('#bundle/front-port.cjs') as typeof import('./bundles/helpers/front-port.ts')
       return await frontPortProgram(frontPortFacts(context))
     }
     if (line.args.join(' ') === 'notifier') {
-      const { notifierProgram } = require('#bundle/notifier.cjs') as typeof import('./bundles/notifier.ts')
+      const { notifierProgram } = require('#bundle/notifier.cjs') as typeof import('./bundles/helpers/notifier.ts')
       return await notifierProgram(meterFacts(context))
     }
     if (line.args.join(' ') === 'forwarder') {
-      const { forwarderProgram } = require('#bundle/forwarder.cjs') as typeof import('./bundles/forwarder.ts')
+      const { forwarderProgram } = require('#bundle/forwarder.cjs') as typeof import('./bundles/helpers/forwarder.ts')
       return await forwarderProgram(meterFacts(context))
     }
     if (line.args[0] === 'kanban') {

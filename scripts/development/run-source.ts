@@ -24,8 +24,8 @@ export async function runSource(name: string, lib: string): Promise<void> {
 
 /** The file in bin/ that a bundle is made of. */
 function sourceOf(name: string): string {
-  const program = join(root, 'bin', `${name}.ts`)
-  return existsSync(program) ? program : join(root, 'bin', 'bundles', `${name}.ts`)
+  const places = ['.', 'bundles', 'bundles/helpers'].map((dir) => join(root, 'bin', dir, `${name}.ts`))
+  return places.find((place) => existsSync(place)) ?? join(root, 'bin', 'bundles', `${name}.ts`)
 }
 
 /** `#bundle/X.cjs`, by which one bundle loads another, is the source of that bundle here. */
