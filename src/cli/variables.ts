@@ -156,7 +156,11 @@ export const VARIABLES: readonly VariableSpec[] = [
     '–',
     'file with the passphrase of `hermes backup --encrypt` and of `hermes restore` ([backup](backup.md))',
   ),
-  spec('LOG_FORMAT', '`text`', "`json`: write hermes' own log lines as JSON"),
+  spec(
+    'LOG_FORMAT',
+    '`text`',
+    "`json`: write hermes' own log lines as JSON. `json-all`: write the lines of slots in `docker logs` as JSON too, `{time, slot, line}`",
+  ),
   spec('HERMES_KANBAN_BOARD', '`default`', 'board used by the `kanban` commands'),
   spec(
     'HERMES_KANBAN_DATABASE',

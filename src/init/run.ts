@@ -41,7 +41,7 @@ export async function runInit(
     sink: stderr,
     native,
     clock,
-    json: LOG_FORMAT === 'json',
+    json: LOG_FORMAT === 'json' || LOG_FORMAT === 'json-all',
     isShown: isShown(S6_VERBOSITY),
   })
   const fail = (error: unknown): never => {

@@ -48,6 +48,31 @@ const everyNewline = /\n/g
 export const prefixLines = (text: string, prefix: string): string =>
   prefix + text.slice(0, -1).replace(everyNewline, `\n${prefix}`) + text.slice(-1)
 
+/** How the lines of slots look in the container's stdout: as they came, with `[slot] ` before each, or as JSON. */
+export type CopyForm = 'raw' | 'prefixed' | 'json'
+
+/**
+ * @param lines whole lines; other bytes than UTF-8 become U+FFFD in JSON, and stay what they are otherwise
+ * @param time RFC 3339
+ */
+export function copyOf(lines: Buffer, form: CopyForm, slot: string, time: string): Buffer {
+  switch (form) {
+    case 'raw':
+      return lines
+    case 'prefixed':
+      return Buffer.from(prefixLines(lines.toString('latin1'), `[${slot}] `), 'latin1')
+    case 'json':
+      return Buffer.from(
+        lines
+          .toString()
+          .slice(0, -1)
+          .split('\n')
+          .map((line) => `${JSON.stringify({ time, slot, line })}\n`)
+          .join(''),
+      )
+  }
+}
+
 /**
  * How much of a chunk the open line can take before it becomes a piece and goes on in a new one.
  * @param openBytes bytes the open line (or piece) has already

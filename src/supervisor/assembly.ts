@@ -7,6 +7,7 @@
 import { uptime } from 'node:os'
 import { ConsoleWriter } from '../log/io/console.ts'
 import { Journal } from '../log/io/journal.ts'
+import type { CopyForm } from '../log/lines.ts'
 import { readContainerEnvironment, truthy } from '../profile/environment/environment.ts'
 import { FORWARDER, NOTIFIER } from '../profile/names.ts'
 import { gatewayOfMain } from '../profile/state/main-gateway.ts'
@@ -84,7 +85,7 @@ export function makeBase(options: SupervisorOptions) {
   const container = readContainerEnvironment(paths.environmentDir)
   const journal = new Journal({
     console: new ConsoleWriter(start.stderr, native, clock),
-    json: container.LOG_FORMAT === 'json',
+    json: container.LOG_FORMAT === 'json' || container.LOG_FORMAT === 'json-all',
     isShown: isShown(container.S6_VERBOSITY),
     clock,
   })
@@ -136,7 +137,7 @@ export function makeSlots(
   const logs = new SlotLogs({
     fifos: paths.logFifos,
     console: new ConsoleWriter(start.stdout, native, clock),
-    prefix: truthy(container.HERMES_LOG_PREFIX),
+    form: copyForm(container),
     clock,
     warn,
   })
@@ -326,4 +327,10 @@ export function makeNotifier(
 ): SlotNotifier {
   const listeners = { services, waiting, waiters, jobResults, statusFiles, s6, operations }
   return new SlotNotifier({ clock: options.clock, journal, send: link.send, table, life, listeners })
+}
+
+/** JSON names the slot already, so the prefix does not count beside it. */
+function copyForm({ LOG_FORMAT, HERMES_LOG_PREFIX }: Readonly<Record<string, string>>): CopyForm {
+  if (LOG_FORMAT === 'json-all') return 'json'
+  return truthy(HERMES_LOG_PREFIX) ? 'prefixed' : 'raw'
 }

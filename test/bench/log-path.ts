@@ -51,7 +51,7 @@ export async function logPath({ bytes = 1e9, lineBytes = 100, tee = true } = {})
     place: { dir: join(dir, 'log'), maxBytes: 1_000_000, archives: 10 },
     clock,
     console: tee ? console : null,
-    prefix: false,
+    form: 'raw',
     continued: false,
     warn,
     shared: sharedLogResources(clock, warn),

@@ -61,7 +61,7 @@ export class LogScene implements AsyncDisposable {
         write: (lines) => void this.copied.push(Buffer.from(lines as Buffer).toString('latin1')),
         mayContinue: () => true,
       },
-      prefix: false,
+      form: 'raw',
       warn: (text) => void this.warnings.push(text),
       continued,
       tap: (lines) => void this.tapped.push(lines.toString('latin1')),

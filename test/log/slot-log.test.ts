@@ -32,11 +32,24 @@ test('each line is stamped in the file and goes raw, in whole lines, to the cons
 })
 
 test('a prefix names the slot in the console copy only', async () => {
-  await using scene = new LogScene({ prefix: true })
+  await using scene = new LogScene({ form: 'prefixed' })
   scene.write('one\ntwo\n')
   expect(scene.copied).toEqual(['[web] one\n[web] two\n'])
   expect(scene.tapped).toEqual(['one\ntwo\n'])
   expect(scene.text()).toBe('one\ntwo\n')
+})
+
+test('as JSON, the console copy is an object a line, with time and slot; file and followers have the line', async () => {
+  await using scene = new LogScene({ form: 'json' })
+  scene.write('one "two"\n\n{"level":30}\nhal')
+  scene.write(Uint8Array.from([0xff, 10]))
+  const objects = scene.copied.join('').trimEnd().split('\n')
+  const time = new Date(scene.clock.wallMs()).toISOString()
+  expect(objects.map((text) => JSON.parse(Buffer.from(text, 'latin1').toString()))).toEqual(
+    ['one "two"', '', '{"level":30}', 'hal\ufffd'].map((line) => ({ time, slot: 'web', line })),
+  )
+  expect(scene.tapped[0]).toBe('one "two"\n\n{"level":30}\n')
+  expect(scene.text().startsWith('one "two"\n\n{"level":30}\nhal')).toBe(true)
 })
 
 test('a last line without a newline is kept and finished when the process ends', async () => {
@@ -300,7 +313,7 @@ const options = (scene: LogScene) => ({
   place: { dir: scene.dir, maxBytes: 1000, archives: 1 },
   clock: scene.clock,
   console: null,
-  prefix: false,
+  form: 'raw' as const,
   continued: false,
   warn: () => {},
 })

@@ -1,7 +1,7 @@
 import { chmodSync, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Clock } from '../../system/clock.ts'
-import { NEWLINE, newline, PIECE_MARK, pieceBreak, prefixLines } from '../lines.ts'
+import { type CopyForm, copyOf, NEWLINE, newline, PIECE_MARK, pieceBreak } from '../lines.ts'
 import type { ConsoleWriter } from './console.ts'
 import { LogFile, type LogPlace } from './log-file.ts'
 import { type SharedLogResources, sharedLogResources } from './shared-resources.ts'
@@ -19,8 +19,7 @@ export interface SlotLogOptions {
   readonly clock: Clock
   /** The copy for `docker logs`; null: none. */
   readonly console: Pick<ConsoleWriter, 'write' | 'mayContinue'> | null
-  /** Put `[slot] ` before each line of that copy. */
-  readonly prefix: boolean
+  readonly form: CopyForm
   warn(text: string): void
   /** The slot's child has been running since before we started: a line without newline in `current` goes on. */
   readonly continued: boolean
@@ -41,7 +40,6 @@ export class SlotLog {
   readonly #file: LogFile
   readonly #fd: number
   readonly #socket: Socket
-  readonly #prefix: string | undefined
   /** Bytes of the line (or piece) that has no newline yet. */
   #openBytes: number
   /** Its bytes, for those who get whole lines only; empty: the last byte was a newline. */
@@ -61,7 +59,6 @@ export class SlotLog {
   private constructor(options: SlotLogOptions, fd: number) {
     this.#options = options
     this.#shared = options.shared ?? sharedLogResources(options.clock, options.warn)
-    this.#prefix = options.prefix ? `[${options.slot}] ` : undefined
     this.#file = new LogFile({ place: options.place, clock: options.clock, shared: this.#shared })
     if (!options.continued) this.#file.endLine()
     const open = this.#file.openLine()
@@ -183,15 +180,13 @@ export class SlotLog {
   }
 
   #copy(wholeLines: Buffer): void {
-    const { console, tap } = this.#options
-    if (console) {
+    const { console, tap, form, slot, clock } = this.#options
+    // The time is made only where it is written: this is the path of every line.
+    if (console)
       console.write(
-        this.#prefix === undefined
-          ? wholeLines
-          : Buffer.from(prefixLines(wholeLines.toString('latin1'), this.#prefix), 'latin1'),
+        form === 'raw' ? wholeLines : copyOf(wholeLines, form, slot, new Date(clock.wallMs()).toISOString()),
         this,
       )
-    }
     tap?.(wholeLines)
   }
 }

@@ -1,6 +1,7 @@
 import type { ConsoleWriter } from '../../log/io/console.ts'
 import { type SharedLogResources, sharedLogResources } from '../../log/io/shared-resources.ts'
 import { SlotLog } from '../../log/io/slot-log.ts'
+import type { CopyForm } from '../../log/lines.ts'
 import { readStamp, STAMP_BYTES } from '../../log/stamp.ts'
 import type { Clock } from '../../system/clock.ts'
 import { readTail } from '../../system/files/small-file.ts'
@@ -17,8 +18,8 @@ export interface SlotLogsOptions {
   readonly fifos: string
   /** The container's stdout. */
   readonly console: ConsoleWriter
-  /** `HERMES_LOG_PREFIX` */
-  readonly prefix: boolean
+  /** `HERMES_LOG_PREFIX`, `LOG_FORMAT` */
+  readonly form: CopyForm
   readonly clock: Clock
   readonly warn: (text: string) => void
 }
@@ -62,7 +63,7 @@ export class SlotLogs {
       if (JSON.stringify(known.place) === JSON.stringify(place)) return
       this.close(slot)
     }
-    const { fifos, console, prefix, clock, warn } = this.#options
+    const { fifos, console, form, clock, warn } = this.#options
     const listen = { line }
     try {
       const log = SlotLog.open({
@@ -71,7 +72,7 @@ export class SlotLogs {
         place,
         clock,
         console: place.toConsole ? console : null,
-        prefix,
+        form,
         warn,
         continued,
         shared: this.#shared,

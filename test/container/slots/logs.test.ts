@@ -33,6 +33,22 @@ test('HERMES_LOG_PREFIX=1 says in docker logs whose line it is; current is as be
   await waitFor('the line in current', () => /Z hello\n$/.test(box.file(current) ?? ''))
 })
 
+test('LOG_FORMAT=json-all makes every line of docker logs JSON, of slots and of hermes; current is as before', async () => {
+  await using box = await startContainer({ env: { LOG_FORMAT: 'json-all' }, files: runs(lives('hello \\"you\\"')) })
+  await box.saw(/"slot":"gateway-default"/)
+  await box.stop()
+  const { stdout, stderr } = await box.logs()
+  const objects = `${stdout}${stderr}`
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, string>)
+  const ofSlot = objects.filter(({ slot }) => slot === 'gateway-default')
+  expect(ofSlot.map(({ line }) => line)).toContain('hello "you"')
+  for (const { time } of objects) expect(time).toMatch(/^\d{4}-.*Z$/)
+  expect(objects.some(({ message, level }) => message !== undefined && level !== undefined)).toBe(true)
+  expect(box.file(current)).toMatch(/Z hello "you"\n/)
+})
+
 test('tail -F on the host goes on across rotation, and old archives are deleted', async () => {
   const config = `${gatewayOf('/bin/sh', '-c', 'seq -f "line %.0f" 1 40000; echo all written; exec sleep 1000')}logging:\n  max_bytes: 262144\n  archives: 3\n`
   await using box = await startContainer({ files: runs(config, { 'logs/gateways/default/current': '' }) })

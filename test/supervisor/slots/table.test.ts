@@ -68,7 +68,7 @@ function makeTable({
   const logs = new SlotLogs({
     fifos: paths.logFifos,
     console: new ConsoleWriter({ fd: -1, kind: 'none' }, native, clock),
-    prefix: false,
+    form: 'raw',
     clock,
     warn,
   })
