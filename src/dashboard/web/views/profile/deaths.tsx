@@ -28,9 +28,6 @@ export function Deaths({ profile, slot }: { readonly profile: string; readonly s
             <th />
             <th>How</th>
             <th>Had been up</th>
-            <th>
-              <span class="unseen">Log</span>
-            </th>
           </tr>
         </thead>
         <tbody>
@@ -43,14 +40,12 @@ export function Deaths({ profile, slot }: { readonly profile: string; readonly s
                 <Ago at={death.at} />
               </td>
               <td>
-                <span class="ending">{ending(death)}</span>
-              </td>
-              <td class="number">{death.upMs === undefined ? 'never ready' : duration(death.upMs)}</td>
-              <td>
-                <a href={router.href(deathPath(profile, death.at))} data-view>
-                  Log at that moment
+                <a href={router.href(deathPath(profile, death.at))} data-view title="Log at that moment">
+                  <span class="ending">{ending(death)}</span>
+                  <span class="unseen">, log at that moment</span>
                 </a>
               </td>
+              <td class="number">{death.upMs === undefined ? 'never ready' : duration(death.upMs)}</td>
             </tr>
           ))}
         </tbody>
